@@ -1,0 +1,186 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "sys.h"
+
+#define METATABLE "userns.error"
+
+const char *userns_errno_name(int errnum)
+{
+    switch (errnum) {
+#define NAME(word)                                                             \
+    case word:                                                                 \
+        return #word;
+#include "errnos.def"
+#undef NAME
+    default:
+        return NULL;
+    }
+}
+
+static void set_string(lua_State *L, const char *field, const char *value)
+{
+    if (value != NULL) {
+        lua_pushstring(L, value);
+        lua_setfield(L, -2, field);
+    }
+}
+
+static void set_code(lua_State *L, int errnum)
+{
+    const char *name = userns_errno_name(errnum);
+    if (name != NULL)
+        lua_pushstring(L, name);
+    else
+        lua_pushfstring(L, "E%d", errnum);
+    lua_setfield(L, -2, "code");
+}
+
+void userns_push_error(lua_State *L, const char *op, const char *syscall,
+                       int errnum, const char *path)
+{
+    lua_createtable(L, 0, 8);
+    luaL_setmetatable(L, METATABLE);
+    set_string(L, "op", op);
+    set_string(L, "syscall", syscall);
+    set_string(L, "path", path);
+    set_string(L, "message", strerror(errnum));
+    set_code(L, errnum);
+    lua_pushinteger(L, errnum);
+    lua_setfield(L, -2, "errno");
+}
+
+int userns_fail(lua_State *L, const char *op, const char *syscall, int errnum,
+                const char *path)
+{
+    lua_pushnil(L);
+    userns_push_error(L, op, syscall, errnum, path);
+    return 2;
+}
+
+int userns_result(lua_State *L, long result, const char *op,
+                  const char *syscall, const char *path)
+{
+    int errnum = errno;
+    if (result < 0)
+        return userns_fail(L, op, syscall, errnum, path);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* One line stays one line: control bytes of a path are written as \xNN. */
+static void add_escaped(luaL_Buffer *b, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != 0x7f && c != '\\') {
+            luaL_addchar(b, (char)c);
+        } else {
+            char escape[8];
+            if (c == '\n')
+                (void)snprintf(escape, sizeof escape, "\\n");
+            else if (c == '\\')
+                (void)snprintf(escape, sizeof escape, "\\\\");
+            else
+                (void)snprintf(escape, sizeof escape, "\\x%02x", c);
+            luaL_addstring(b, escape);
+        }
+    }
+}
+
+/* Pushes the object's field as an escaped string; false when it has none. */
+static bool push_field(lua_State *L, const char *field)
+{
+    luaL_Buffer b;
+    size_t length;
+    lua_getfield(L, 1, field);
+    const char *text = lua_tolstring(L, -1, &length);
+    if (text == NULL) {
+        lua_pop(L, 1);
+        return false;
+    }
+    luaL_buffinit(L, &b);
+    add_escaped(&b, text, length);
+    luaL_pushresult(&b);
+    lua_remove(L, -2);
+    return true;
+}
+
+/* Appends before..field..after to the string on top of the stack. */
+static void append(lua_State *L, const char *before, const char *field,
+                   const char *after)
+{
+    if (push_field(L, field)) {
+        const char *text = lua_tostring(L, -1);
+        lua_pushfstring(L, "%s%s%s%s", lua_tostring(L, -2), before, text,
+                        after);
+        lua_replace(L, -3);
+        lua_pop(L, 1);
+    }
+}
+
+/***
+ * An error as one line a person can act on: what was attempted, on what, what
+ * the kernel said, where in the description and the plan, and what to do.
+ * @source the conventions of lua(1)'s own messages
+ */
+static int error_tostring(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_pushliteral(L, "userns: ");
+    append(L, "", "op", "");
+    append(L, " '", "path", "'");
+    append(L, ": ", "message", "");
+    append(L, " (", "field", ")");
+    append(L, " (step ", "step", "");
+    append(L, ", ", "side", ")");
+    append(L, "; ", "hint", "");
+    return 1;
+}
+
+/* "could not start: " .. err, and err .. "\n". */
+static int error_concat(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    luaL_tolstring(L, 2, NULL);
+    lua_concat(L, 2);
+    return 1;
+}
+
+/***
+ * Makes an error object of a table of fields.
+ * @param fields table: op, code, message and the other fields of an error
+ * @return the same table, now an error object
+ */
+static int sys_error(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    luaL_setmetatable(L, METATABLE);
+    return 1;
+}
+
+void userns_open_error(lua_State *L)
+{
+    static const luaL_Reg metamethods[] = {
+        {"__tostring", error_tostring},
+        {"__concat", error_concat},
+        {NULL, NULL},
+    };
+    static const luaL_Reg functions[] = {
+        {"error", sys_error},
+        {NULL, NULL},
+    };
+    luaL_newmetatable(L, METATABLE);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

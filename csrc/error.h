@@ -1,0 +1,23 @@
+/* The one error object: made here and nowhere else (see error.c). */
+#ifndef USERNS_ERROR_H
+#define USERNS_ERROR_H
+
+#include "compat.h"
+
+/* "EPERM" for 1; NULL for a number that names no error. */
+const char *userns_errno_name(int errnum);
+
+/* Pushes an error object; path may be NULL.  May raise when memory is short:
+   call it only when every resource is owned by a userdata or released. */
+void userns_push_error(lua_State *L, const char *op, const char *syscall,
+                       int errnum, const char *path);
+
+/* Pushes nil and an error object, and returns 2: `return userns_fail(...)`. */
+int userns_fail(lua_State *L, const char *op, const char *syscall, int errnum,
+                const char *path);
+
+/* true when result is 0 or more, else nil and the error that errno tells. */
+int userns_result(lua_State *L, long result, const char *op,
+                  const char *syscall, const char *path);
+
+#endif

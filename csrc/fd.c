@@ -1,0 +1,347 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "error.h"
+#include "fd.h"
+#include "sys.h"
+
+#define METATABLE "userns.fd"
+
+int userns_above_stdio(int fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int errnum = errno;
+    close(fd);
+    errno = errnum;
+    return moved;
+}
+
+void userns_close_fd(int *slot)
+{
+    int errnum = errno;
+    if (*slot >= 0)
+        close(*slot);
+    *slot = -1;
+    errno = errnum;
+}
+
+int *userns_push_fd(lua_State *L)
+{
+    int *slot = lua_newuserdatauv(L, sizeof *slot, 0);
+    *slot = -1;
+    luaL_setmetatable(L, METATABLE);
+    return slot;
+}
+
+static int *check_open(lua_State *L, int arg)
+{
+    int *slot = luaL_checkudata(L, arg, METATABLE);
+    luaL_argcheck(L, *slot >= 0, arg, "the descriptor is closed");
+    return slot;
+}
+
+/***
+ * The descriptor's number; the handle goes on owning it.
+ * @return integer fd
+ */
+static int fd_fileno(lua_State *L)
+{
+    lua_pushinteger(L, *check_open(L, 1));
+    return 1;
+}
+
+/***
+ * Closes the descriptor.  Closing twice does nothing.
+ */
+static int fd_close(lua_State *L)
+{
+    userns_close_fd(luaL_checkudata(L, 1, METATABLE));
+    return 0;
+}
+
+static int fd_tostring(lua_State *L)
+{
+    int fd = *(int *)luaL_checkudata(L, 1, METATABLE);
+    if (fd < 0)
+        lua_pushliteral(L, "userns.fd (closed)");
+    else
+        lua_pushfstring(L, "userns.fd (%d)", fd);
+    return 1;
+}
+
+/***
+ * Reads what there is, up to 64 KiB.
+ * @return string? data empty at the end of the file
+ * @return userns.Error? err EAGAIN where a read would wait; EINTR
+ * @source read(2)
+ */
+static int fd_read(lua_State *L)
+{
+    char data[65536];
+    ssize_t n = read(*check_open(L, 1), data, sizeof data);
+    if (n < 0)
+        return userns_fail(L, "read", "read", errno, NULL);
+    lua_pushlstring(L, data, (size_t)n);
+    return 1;
+}
+
+/* write(2) that gives EPIPE without the signal, which belongs to the host's
+   own writes: it is held back, and taken away if this write raised it. */
+static ssize_t write_quietly(int fd, const char *data, size_t size)
+{
+    const struct timespec now = {0, 0};
+    sigset_t sigpipe, pending, before;
+    sigemptyset(&sigpipe);
+    sigaddset(&sigpipe, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+    ssize_t n = write(fd, data, size);
+    int errnum = errno;
+    if (n < 0 && errnum == EPIPE && !sigismember(&pending, SIGPIPE))
+        (void)sigtimedwait(&sigpipe, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = errnum;
+    return n;
+}
+
+/***
+ * Writes a string, from a position on; a broken pipe is an error, not a signal.
+ * @param data string
+ * @param first integer? position of the first byte to write, 1 when absent
+ * @return integer? count of bytes written, at most those given
+ * @return userns.Error? err EAGAIN, EPIPE, EINTR ...
+ * @source write(2)
+ */
+static int fd_write(lua_State *L)
+{
+    size_t size;
+    int fd = *check_open(L, 1);
+    const char *data = luaL_checklstring(L, 2, &size);
+    size_t first =
+        lua_isnoneornil(L, 3)
+            ? 1
+            : (size_t)userns_check_integer(L, 3, 1, (lua_Integer)size + 1);
+    ssize_t n = write_quietly(fd, data + first - 1, size - first + 1);
+    if (n < 0)
+        return userns_fail(L, "write", "write", errno, NULL);
+    lua_pushinteger(L, n);
+    return 1;
+}
+
+static int close_stream(lua_State *L)
+{
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
+}
+
+/***
+ * Makes the descriptor a file of the io library, which owns it from then on.
+ * @param mode "r"|"w"|"r+"|"a"
+ * @return file*? file
+ * @return userns.Error? err
+ * @source fdopen(3)
+ */
+static int fd_file(lua_State *L)
+{
+    static const char *const modes[] = {"r", "w", "r+", "a", NULL};
+    int *slot = check_open(L, 1);
+    const char *mode = modes[luaL_checkoption(L, 2, NULL, modes)];
+    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+    stream->closef = NULL;
+    luaL_setmetatable(L, LUA_FILEHANDLE);
+    stream->f = fdopen(*slot, mode);
+    if (stream->f == NULL)
+        return userns_fail(L, "fdopen", "fcntl", errno, NULL);
+    stream->closef = close_stream;
+    *slot = -1;
+    return 1;
+}
+
+/***
+ * Makes reads and writes of the descriptor's open file give EAGAIN rather than
+ * wait, for every descriptor that shares it.
+ * @return true|nil ok
+ * @return userns.Error? err
+ * @source fcntl(2)
+ */
+static int fd_nonblock(lua_State *L)
+{
+    int fd = *check_open(L, 1);
+    int flags = fcntl(fd, F_GETFL);
+    int result = flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    return userns_result(L, result, "nonblock", "fcntl", NULL);
+}
+
+/***
+ * A pipe.  Both ends are closed on exec and lie above the standard streams.
+ * @return userns.Fd? read
+ * @return userns.Fd|userns.Error write the error when the first is nil
+ * @source pipe(2)
+ */
+static int sys_pipe(lua_State *L)
+{
+    int ends[2];
+    int *reader = userns_push_fd(L);
+    int *writer = userns_push_fd(L);
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return userns_fail(L, "pipe", "pipe2", errno, NULL);
+    *writer = ends[1];
+    *reader = userns_above_stdio(ends[0]);
+    if (*reader >= 0)
+        *writer = userns_above_stdio(*writer);
+    if (*reader < 0 || *writer < 0)
+        return userns_fail(L, "pipe", "fcntl", errno, NULL);
+    return 2;
+}
+
+static const struct word open_words[] = {
+    {"read", O_RDONLY},         {"write", O_WRONLY},
+    {"readwrite", O_RDWR},      {"create", O_CREAT},
+    {"excl", O_EXCL},           {"truncate", O_TRUNC},
+    {"append", O_APPEND},       {"path", O_PATH},
+    {"directory", O_DIRECTORY}, {"nofollow", O_NOFOLLOW},
+    {"nonblock", O_NONBLOCK},   {NULL, 0},
+};
+
+/***
+ * Opens a file; the descriptor is closed on exec and lies above the standard
+ * streams.
+ * @param path string
+ * @param how string|string[]? words: read (when absent), write, readwrite,
+ *   create, excl, truncate, append, path, directory, nofollow, nonblock
+ * @return userns.Fd? fd
+ * @return userns.Error? err
+ * @source open(2)
+ */
+static int sys_open(lua_State *L)
+{
+    const char *path = userns_check_text(L, 1);
+    int flags = lua_isnoneornil(L, 2)
+                    ? O_RDONLY
+                    : (int)userns_check_words(L, 2, open_words, "open word");
+    int *slot = userns_push_fd(L);
+    *slot = userns_above_stdio(open(path, flags | O_CLOEXEC | O_NOCTTY, 0666));
+    if (*slot < 0)
+        return userns_fail(L, "open", "open", errno, path);
+    return 1;
+}
+
+static short poll_events(lua_State *L, int index)
+{
+    static const char *const words[] = {"r", "w", NULL};
+    lua_getfield(L, index, "events");
+    short events = luaL_checkoption(L, -1, "r", words) == 0 ? POLLIN : POLLOUT;
+    lua_pop(L, 1);
+    return events;
+}
+
+static int timeout_ms(double seconds)
+{
+    double ms = ceil(seconds * 1000);
+    return seconds < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/***
+ * Waits until one of several descriptors is ready, hung up or in error.
+ * @param list { fd: integer|file*|userns.Fd, events: "r"|"w" }[] events is "r"
+ *   when absent
+ * @param seconds number? how long at most; for ever when absent
+ * @return boolean[]? ready for each entry; all false when the time is over
+ * @return userns.Error? err EINTR when a signal came: call again
+ * @source poll(2)
+ */
+static int sys_poll(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    double seconds = userns_opt_seconds(L, 2);
+    lua_Integer count = luaL_len(L, 1);
+    luaL_argcheck(L, 0 <= count && count < INT_MAX / (int)sizeof(struct pollfd),
+                  1, "too many descriptors");
+    struct pollfd *fds =
+        lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *fds, 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(L, 1, i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        int entry = lua_gettop(L);
+        short events = poll_events(L, entry);
+        fds[i] = (struct pollfd){userns_check_fd(L, entry), events, 0};
+        lua_settop(L, entry - 1);
+    }
+    if (poll(fds, (nfds_t)count, timeout_ms(seconds)) < 0)
+        return userns_fail(L, "poll", "poll", errno, NULL);
+    lua_createtable(L, (int)count, 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_pushboolean(L, fds[i].revents != 0);
+        lua_seti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+/***
+ * The number of a descriptor that is open, given in any form.
+ * @param fd integer|file*|userns.Fd|{ fd: integer }
+ * @return integer? number
+ * @return userns.Error? err EBADF
+ * @source fcntl(2)
+ */
+static int sys_fileno(lua_State *L)
+{
+    int fd = userns_check_fd(L, 1);
+    if (fcntl(fd, F_GETFD) < 0)
+        return userns_fail(L, "fileno", "fcntl", errno, NULL);
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/***
+ * Seconds on a clock that nobody sets.
+ * @return number seconds
+ * @source clock_gettime(2)
+ */
+static int sys_clock(lua_State *L)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    return 1;
+}
+
+void userns_open_fd(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"fileno", fd_fileno}, {"close", fd_close}, {"read", fd_read},
+        {"write", fd_write},   {"file", fd_file},   {"nonblock", fd_nonblock},
+        {NULL, NULL},
+    };
+    static const luaL_Reg metamethods[] = {
+        {"__gc", fd_close},
+        {"__close", fd_close},
+        {"__tostring", fd_tostring},
+        {NULL, NULL},
+    };
+    static const luaL_Reg functions[] = {
+        {"pipe", sys_pipe},     {"open", sys_open},   {"poll", sys_poll},
+        {"fileno", sys_fileno}, {"clock", sys_clock}, {NULL, NULL},
+    };
+    luaL_newmetatable(L, METATABLE);
+    luaL_setfuncs(L, metamethods, 0);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

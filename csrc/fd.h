@@ -1,0 +1,17 @@
+/* A descriptor that Lua owns: userdata "userns.fd". */
+#ifndef USERNS_FD_H
+#define USERNS_FD_H
+
+#include "compat.h"
+
+/* Pushes a closed handle; open into it at once: *slot = fd.  -1 is closed. */
+int *userns_push_fd(lua_State *L);
+
+/* Moves a descriptor out of the way of standard input, output and error, which
+   a host may have closed.  Takes fd over; -1 with errno on failure. */
+int userns_above_stdio(int fd);
+
+/* Closes *slot if it is open and marks it closed; keeps errno. */
+void userns_close_fd(int *slot);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * userns-init: the small executable that makes a child outside the host's
+ * memory.  Started with nothing but descriptors: argv names the memory files of
+ * the arena and of the control words.  Freestanding, so that it is all there is
+ * to start and, for a container, all there is to find.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <linux/errno.h>
+#include <linux/futex.h>
+#include <linux/mman.h>
+#include <stddef.h>
+
+#include "raw.h"
+#include "step.h"
+
+#define STACK_SIZE 65536
+
+/* What the compiler may call without being asked. */
+void *memset(void *data, int byte, size_t size);
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+size_t strlen(const char *string);
+
+void *memset(void *data, int byte, size_t size)
+{
+    for (char *p = data; size > 0; size--)
+        *p++ = (char)byte;
+    return data;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+    char *p = to;
+    for (const char *q = from; size > 0; size--)
+        *p++ = *q++;
+    return to;
+}
+
+size_t strlen(const char *string)
+{
+    const char *end = string;
+    while (*end != '\0')
+        end++;
+    return (size_t)(end - string);
+}
+
+static int number(const char *digits)
+{
+    int value = 0;
+    while (*digits >= '0' && *digits <= '9')
+        value = value * 10 + *digits++ - '0';
+    return value;
+}
+
+_Noreturn static void leave(int status)
+{
+    for (;;)
+        raw_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
+static void *map(int fd, size_t size, int flags)
+{
+    long memory = raw_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+                              flags, fd, 0);
+    if (memory < 0 && memory > -4096)
+        leave(126);
+    return (void *)(uintptr_t)memory;
+}
+
+static const union any_step *find_clone(const struct arena *arena)
+{
+    const union any_step *s =
+        (const void *)((const char *)arena + arena->steps);
+    while (s->step.op != OP_clone)
+        s++;
+    return s;
+}
+
+/* The kernel has noted the child's number before the child runs. */
+static void run(void *child)
+{
+    const struct control *control = ((struct child *)child)->control;
+    raw_syscall(SYS_futex, (long)&control->pid, FUTEX_WAKE, 1, 0, 0, 0);
+    userns_run_child(child);
+}
+
+/* The child becomes the host's (CLONE_PARENT); this process sleeps until the
+   child has executed its program or ended (CLONE_VFORK), and only then gives up
+   the memory that they share. */
+static long create(struct child *child, char *stack)
+{
+    const struct step_clone *s = &find_clone(child->arena)->clone;
+    struct clone_args args = {
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PARENT_SETTID |
+                 CLONE_CHILD_CLEARTID | s->namespaces,
+        .parent_tid = (uintptr_t)&child->control->pid,
+        .child_tid = (uintptr_t)&child->control->tid,
+        .stack = (uintptr_t)stack,
+        .stack_size = STACK_SIZE,
+    };
+    return raw_clone_any(&args, run, child);
+}
+
+_Noreturn void userns_main(char **argv);
+
+_Noreturn void userns_main(char **argv)
+{
+    struct child child = {.root = -1, .empty = -1};
+    int arena = number(argv[1]);
+    const struct arena *head = map(arena, sizeof *head, MAP_PRIVATE);
+    child.arena = map(arena, head->size, MAP_PRIVATE);
+    child.control = map(number(argv[2]), sizeof *child.control, MAP_SHARED);
+    char *stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
+    long pid = create(&child, stack);
+    if (pid >= 0)
+        leave(0);
+    child.syscall = SYS_clone3;
+    userns_give_up(&child, find_clone(child.arena)->step.number, pid);
+}
+
+/* The kernel starts a program with argc and argv on the stack. */
+#if defined(__x86_64__)
+__asm__(".globl _start\n"
+        "_start:\n"
+        "\txor %ebp, %ebp\n"
+        "\tlea 8(%rsp), %rdi\n"
+        "\tand $-16, %rsp\n"
+        "\tcall userns_main\n"
+        "\thlt\n");
+#elif defined(__aarch64__)
+__asm__(".globl _start\n"
+        "_start:\n"
+        "\tmov x29, #0\n"
+        "\tadd x0, sp, #8\n"
+        "\tbl userns_main\n"
+        "\tbrk #0\n");
+#endif

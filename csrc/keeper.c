@@ -1,0 +1,98 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+/* Enough for run, which has little on its stack. */
+#define STACK_SIZE (65536 + (size_t)PTHREAD_STACK_MIN)
+
+struct keeper {
+    void (*run)(void *);
+    void *arg;
+    sem_t done; /* run has returned */
+    sem_t left; /* pidfd says what to wait for */
+    int pidfd;
+};
+
+bool userns_has_threads(void)
+{
+    struct stat tasks;
+    /* "." and "..", and a directory for each thread. */
+    return stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 3;
+}
+
+static void wait_for(sem_t *sem)
+{
+    while (sem_wait(sem) != 0 && errno == EINTR) {
+    }
+}
+
+static void *keep(void *arg)
+{
+    struct keeper *keeper = arg;
+    keeper->run(keeper->arg);
+    sem_post(&keeper->done);
+    wait_for(&keeper->left);
+    if (keeper->pidfd >= 0) {
+        struct pollfd child = {keeper->pidfd, POLLIN, 0};
+        while (poll(&child, 1, -1) < 0 && errno == EINTR) {
+        }
+        close(keeper->pidfd);
+    }
+    sem_destroy(&keeper->done);
+    sem_destroy(&keeper->left);
+    free(keeper);
+    return NULL;
+}
+
+static int start_thread(struct keeper *keeper)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    int error = pthread_attr_init(&attr);
+    if (error != 0)
+        return error;
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, STACK_SIZE);
+    error = pthread_create(&thread, &attr, keep, keeper);
+    pthread_attr_destroy(&attr);
+    return error;
+}
+
+struct keeper *userns_keeper_start(void (*run)(void *), void *arg)
+{
+    struct keeper *keeper = malloc(sizeof *keeper);
+    if (keeper == NULL)
+        return NULL;
+    *keeper = (struct keeper){.run = run, .arg = arg, .pidfd = -1};
+    sem_init(&keeper->done, 0, 0);
+    sem_init(&keeper->left, 0, 0);
+    int error = start_thread(keeper);
+    if (error != 0) {
+        free(keeper);
+        errno = error;
+        return NULL;
+    }
+    wait_for(&keeper->done);
+    return keeper;
+}
+
+int userns_keeper_leave(struct keeper *keeper, int pidfd)
+{
+    int own = pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+    int errnum = errno;
+    keeper->pidfd = own;
+    sem_post(&keeper->left);
+    errno = errnum;
+    return own < 0 && pidfd >= 0 ? -1 : 0;
+}

@@ -1,0 +1,456 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "keeper.h"
+#include "launch.h"
+#include "process.h"
+#include "raw.h"
+
+#define STACK_SIZE 65536
+#define GUARD_SIZE 65536 /* as large as the largest page */
+
+/* What begins the memory of a launch, before the arena. */
+struct head {
+    struct control control;
+    struct child child;
+    struct image image;
+    char numbers[2][12];
+    char *argv[4];
+};
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+static union any_step *steps(const struct arena *arena)
+{
+    return (union any_step *)(void *)((char *)(uintptr_t)arena + arena->steps);
+}
+
+static const union any_step *find(const struct arena *arena, enum op op)
+{
+    for (uint32_t i = 0; i < arena->count; i++)
+        if (steps(arena)[i].step.op == op)
+            return &steps(arena)[i];
+    return NULL;
+}
+
+static const char *text(const struct launch *l, at offset)
+{
+    return (const char *)l->arena + offset;
+}
+
+/* Notes a failure of this side, from errno. */
+static int fail(struct launch *l, uint32_t step, long syscall)
+{
+    l->failure = (struct report){step, errno, (uint32_t)syscall, 0};
+    return -1;
+}
+
+int userns_launch_begin(struct launch *l, const struct arena *program)
+{
+    size_t front = round_up(sizeof(struct head), 64);
+    size_t data = round_up(front + program->size, GUARD_SIZE);
+    *l = (struct launch){.host = -1,
+                         .executable = -1,
+                         .arena_fd = -1,
+                         .control_fd = -1,
+                         .image_pidfd = -1,
+                         .pidfd = -1};
+    l->size = data + GUARD_SIZE + STACK_SIZE;
+    l->memory = mmap(NULL, l->size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (l->memory == MAP_FAILED) {
+        l->memory = NULL;
+        return -1;
+    }
+    struct head *head = l->memory;
+    l->arena = (struct arena *)(void *)((char *)l->memory + front);
+    l->control = &head->control;
+    l->child = &head->child;
+    l->stack = (char *)l->memory + data + GUARD_SIZE;
+    memcpy(l->arena, program, program->size);
+    return mprotect((char *)l->memory + data, GUARD_SIZE, PROT_NONE);
+}
+
+void userns_launch_end(struct launch *l)
+{
+    struct head *head = l->memory;
+    int errnum = errno;
+    userns_close_fd(&l->host);
+    userns_close_fd(&l->executable);
+    userns_close_fd(&l->arena_fd);
+    userns_close_fd(&l->control_fd);
+    userns_close_fd(&l->image_pidfd);
+    if (head != NULL && l->control != &head->control)
+        munmap(l->control, sizeof *l->control);
+    if (head != NULL)
+        munmap(head, l->size);
+    l->memory = NULL;
+    errno = errnum;
+}
+
+/* ---- what stays open --------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void keep(struct arena *arena, int fd)
+{
+    int32_t *kept = (int32_t *)(void *)((char *)arena + arena->kept);
+    for (uint32_t i = 0; i < arena->kept_count; i++)
+        if (kept[i] == fd)
+            return;
+    kept[arena->kept_count++] = fd;
+    qsort(kept, arena->kept_count, sizeof *kept, compare);
+}
+
+static void keep_descriptors(struct launch *l)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        keep(l->arena, fd);
+    keep(l->arena, l->host);
+    l->arena->host = l->host;
+    if (l->arena->descriptors == 0)
+        return;
+    struct descriptors *fds =
+        (struct descriptors *)(void *)((char *)l->arena +
+                                       l->arena->descriptors);
+    for (uint32_t i = 0; i < fds->count; i++) {
+        if (fds->fd[i].from < 0)
+            fds->fd[i].from = fds->fd[i].to;
+        keep(l->arena, fds->fd[i].from);
+    }
+}
+
+/* ---- the separate image ------------------------------------------------ */
+
+static int memory_file(const char *name)
+{
+    return userns_above_stdio(
+        memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+}
+
+static int fill_arena_file(struct launch *l)
+{
+    const char *data = (const char *)l->arena;
+    size_t size = l->arena->size;
+    while (size > 0) {
+        ssize_t n = write(l->arena_fd, data, size);
+        if (n < 0)
+            return -1;
+        data += n;
+        size -= (size_t)n;
+    }
+    return fcntl(l->arena_fd, F_ADD_SEALS,
+                 F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+static int share_control(struct launch *l)
+{
+    if (ftruncate(l->control_fd, sizeof *l->control) != 0)
+        return -1;
+    void *control = mmap(NULL, sizeof *l->control, PROT_READ | PROT_WRITE,
+                         MAP_SHARED, l->control_fd, 0);
+    if (control == MAP_FAILED)
+        return -1;
+    l->control = control;
+    return 0;
+}
+
+static int prepare_image(struct launch *l, const struct step_image *s)
+{
+    struct head *head = l->memory;
+    uint32_t step = s->step.number;
+    l->executable =
+        userns_above_stdio(open(text(l, s->path), O_PATH | O_CLOEXEC));
+    if (l->executable < 0)
+        return fail(l, step, SYS_openat);
+    l->arena_fd = memory_file("userns-plan");
+    l->control_fd = memory_file("userns-control");
+    if (l->arena_fd < 0 || l->control_fd < 0)
+        return fail(l, step, SYS_memfd_create);
+    if (fill_arena_file(l) != 0)
+        return fail(l, step, SYS_write);
+    if (share_control(l) != 0)
+        return fail(l, step, SYS_mmap);
+    keep(l->arena, l->executable);
+    keep(l->arena, l->arena_fd);
+    keep(l->arena, l->control_fd);
+    (void)snprintf(head->numbers[0], sizeof head->numbers[0], "%d",
+                   l->arena_fd);
+    (void)snprintf(head->numbers[1], sizeof head->numbers[1], "%d",
+                   l->control_fd);
+    head->argv[0] = (char *)(uintptr_t) "userns-init";
+    head->argv[1] = head->numbers[0];
+    head->argv[2] = head->numbers[1];
+    l->image = &head->image;
+    *l->image = (struct image){l->child, l->executable, step, head->argv};
+    return 0;
+}
+
+/* ---- cloning ----------------------------------------------------------- */
+
+struct cloning {
+    struct launch *launch;
+    uint64_t namespaces;
+    long result;
+};
+
+static void clone_child(void *arg)
+{
+    struct cloning *cloning = arg;
+    struct launch *l = cloning->launch;
+    int *pidfd = l->image != NULL ? &l->image_pidfd : &l->pidfd;
+    struct clone_args args = {
+        .flags = CLONE_VM | CLONE_PIDFD,
+        .pidfd = (uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
+        .stack = (uintptr_t)l->stack,
+        .stack_size = STACK_SIZE,
+    };
+    if (l->image != NULL) {
+        cloning->result = raw_clone_any(&args, userns_run_image, l->image);
+        return;
+    }
+    args.flags |= CLONE_CHILD_CLEARTID | cloning->namespaces;
+    args.child_tid = (uintptr_t)&l->control->tid;
+    cloning->result = raw_clone_any(&args, userns_run_child, l->child);
+}
+
+/* No handler of the host's may run in a child that shares its memory: signals
+   wait until the child has reset them, and come to the host right after. */
+static int clone_quietly(struct launch *l, struct cloning *cloning)
+{
+    const uint64_t all = ~(uint64_t)0;
+    uint64_t before;
+    bool threads = find(l->arena, OP_pdeathsig) != NULL && userns_has_threads();
+    errno = 0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, 8,
+                0, 0);
+    if (!threads)
+        clone_child(cloning);
+    else
+        l->keeper = userns_keeper_start(clone_child, cloning);
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
+    if (threads && l->keeper == NULL)
+        cloning->result = -errno;
+    return cloning->result < 0 ? -1 : 0;
+}
+
+static int create(struct launch *l)
+{
+    const union any_step *s = find(l->arena, OP_clone);
+    struct cloning cloning = {l, s->clone.namespaces, 0};
+    *l->child = (struct child){
+        .arena = l->arena, .control = l->control, .root = -1, .empty = -1};
+    l->control->tid = 1;
+    if (clone_quietly(l, &cloning) != 0) {
+        errno = (int)-cloning.result;
+        return fail(l, s->step.number, SYS_clone3);
+    }
+    if (l->image == NULL)
+        l->pid = (int)cloning.result;
+    int *pidfd = l->image != NULL ? &l->image_pidfd : &l->pidfd;
+    *pidfd = userns_above_stdio(*pidfd);
+    return 0;
+}
+
+/* ---- waiting ----------------------------------------------------------- */
+
+static bool has_ended(int pidfd)
+{
+    struct pollfd fd = {pidfd, POLLIN, 0};
+    return pidfd >= 0 && poll(&fd, 1, 0) == 1;
+}
+
+/* Sleeps while *word is value, but no longer than it takes to notice that a
+   process on the way has ended. */
+static void sleep_while(uint32_t *word, uint32_t value)
+{
+    const struct timespec nap = {0, 50000000};
+    raw_syscall(SYS_futex, (long)word, FUTEX_WAIT, value, (long)&nap, 0, 0);
+}
+
+static uint32_t load(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* The child's number, when the executable has made it; 0 if it could not. */
+static int await_pid(struct launch *l)
+{
+    uint32_t *pid = (uint32_t *)(void *)&l->control->pid;
+    while (load(pid) == 0 && !has_ended(l->image_pidfd))
+        sleep_while(pid, 0);
+    return (int)load(pid);
+}
+
+/* Until the kernel has cleared the child's tid: at execve as at exit.  It does
+   so only as long as somebody shares the child's memory, hence the second and
+   third look. */
+static void await_end(struct launch *l)
+{
+    uint32_t *tid = &l->control->tid;
+    while (load(tid) != 0 && !has_ended(l->pidfd) && !has_ended(l->image_pidfd))
+        sleep_while(tid, 1);
+}
+
+/* ---- the parent's steps ------------------------------------------------ */
+
+static int write_proc(struct launch *l, const struct step *s, const char *file,
+                      const char *content)
+{
+    char path[64];
+    size_t length = strlen(content);
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", l->pid, file);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(l, s->number, SYS_openat);
+    ssize_t n = write(fd, content, length);
+    int errnum = n >= 0 ? EIO : errno;
+    close(fd);
+    errno = errnum;
+    return n == (ssize_t)length ? 0 : fail(l, s->number, SYS_write);
+}
+
+static int release(struct launch *l)
+{
+    uint32_t *released = &l->control->released;
+    __atomic_store_n(released, 1, __ATOMIC_RELEASE);
+    raw_syscall(SYS_futex, (long)released, FUTEX_WAKE, 1, 0, 0, 0);
+    return 0;
+}
+
+static int run_parent_step(struct launch *l, const union any_step *s)
+{
+    switch ((enum op)s->step.op) {
+    case OP_setgroups:
+        return write_proc(l, &s->step, "setgroups",
+                          text(l, s->setgroups.value));
+    case OP_uid_map:
+        return write_proc(l, &s->step, "uid_map", text(l, s->uid_map.map));
+    case OP_gid_map:
+        return write_proc(l, &s->step, "gid_map", text(l, s->gid_map.map));
+    case OP_release:
+        return release(l);
+    default:
+        return 0; /* image and clone came first */
+    }
+}
+
+static int run_parent(struct launch *l)
+{
+    for (uint32_t i = 0; i < l->arena->count; i++) {
+        const union any_step *s = &steps(l->arena)[i];
+        if (s->step.side == PARENT && run_parent_step(l, s) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the launch -------------------------------------------------------- */
+
+/* The process that ran the executable has done its work. */
+static void reap_image(struct launch *l)
+{
+    int status;
+    if (l->image_pidfd < 0)
+        return;
+    (void)userns_reap(l->image_pidfd, &status);
+    userns_close_fd(&l->image_pidfd);
+}
+
+static void dispose(struct launch *l)
+{
+    if (l->pidfd >= 0) {
+        userns_kill(l->pidfd, SIGKILL);
+        (void)userns_reap(l->pidfd, &l->status);
+        userns_close_fd(&l->pidfd);
+    }
+    if (l->image_pidfd >= 0)
+        userns_kill(l->image_pidfd, SIGKILL);
+    reap_image(l);
+    if (l->keeper != NULL)
+        (void)userns_keeper_leave(l->keeper, -1);
+}
+
+/* The executable creates the child as this process's own (CLONE_PARENT). */
+static int adopt(struct launch *l)
+{
+    if (l->image == NULL)
+        return 0;
+    uint32_t step = find(l->arena, OP_clone)->step.number;
+    l->pid = await_pid(l);
+    if (l->pid == 0) {
+        errno = EPROTO;
+        return fail(l, step, SYS_clone3);
+    }
+    l->pidfd = userns_pidfd_open(l->pid);
+    return l->pidfd < 0 ? fail(l, step, SYS_pidfd_open) : 0;
+}
+
+static int finish(struct launch *l)
+{
+    const struct control *control = l->control;
+    await_end(l);
+    if (control->report.error != 0 || control->state != EXECUTING ||
+        load(&control->tid) != 0) {
+        l->failure = (struct report){.step = control->step};
+        return -1;
+    }
+    reap_image(l);
+    if (l->keeper == NULL || userns_keeper_leave(l->keeper, l->pidfd) == 0)
+        return 0;
+    l->keeper = NULL;
+    return fail(l, control->step, SYS_fcntl);
+}
+
+static int open_host(struct launch *l)
+{
+    l->host = userns_pidfd_open(getpid());
+    return l->host < 0 ? fail(l, 1, SYS_pidfd_open) : 0;
+}
+
+int userns_launch_run(struct launch *l)
+{
+    const union any_step *image = find(l->arena, OP_image);
+    int result = open_host(l);
+    if (result == 0) {
+        keep_descriptors(l);
+        result = image != NULL ? prepare_image(l, &image->image) : 0;
+    }
+    if (result == 0)
+        result = create(l);
+    if (result == 0)
+        result = adopt(l);
+    if (result == 0)
+        result = run_parent(l);
+    if (result == 0)
+        result = finish(l);
+    if (result != 0) {
+        dispose(l);
+        /* What the child reports came first: the parent merely noticed. */
+        if (l->control->report.error != 0)
+            l->failure = l->control->report;
+    }
+    return result;
+}

@@ -1,0 +1,42 @@
+/* The parent's half of a launch, without Lua. */
+#ifndef USERNS_LAUNCH_H
+#define USERNS_LAUNCH_H
+
+#include <stddef.h>
+
+#include "step.h"
+
+struct keeper;
+
+/* Everything that one launch holds; userns_launch_end gives it back. */
+struct launch {
+    void *memory; /* arena, control words, the child's stack */
+    size_t size;
+    struct arena *arena;
+    struct control *control;
+    struct child *child;
+    char *stack;
+    struct image *image; /* NULL: the child shares the host's memory */
+    struct keeper *keeper;
+    int host;        /* pidfd of this process */
+    int executable;  /* of the separate image */
+    int arena_fd;    /* the arena in a sealed memory file */
+    int control_fd;  /* the control words in another */
+    int image_pidfd; /* of the process that runs the executable */
+    int pidfd;       /* of the child */
+    int pid;
+    int status; /* of a child that did not get as far as its program */
+    struct report failure;
+};
+
+/* Copies the program's arena and maps what the launch needs; -1 with errno. */
+int userns_launch_begin(struct launch *l, const struct arena *program);
+
+/* Creates the child and goes through the parent's steps until the program is
+   executed: 0.  Else -1, with the failure filled in, and no child left. */
+int userns_launch_run(struct launch *l);
+
+/* Gives back everything but the child; accepts what begin left half done. */
+void userns_launch_end(struct launch *l);
+
+#endif

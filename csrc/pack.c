@@ -1,0 +1,492 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "caps.h"
+#include "check.h"
+#include "idmap.h"
+#include "mountwords.h"
+#include "pack.h"
+#include "sys.h"
+
+#define METATABLE "userns.program"
+
+/* The arena as it grows, owned by a userdata: any line below may raise. */
+struct program {
+    char *data;
+    size_t used;
+    size_t size;
+};
+
+struct packer {
+    lua_State *L;
+    struct program *program;
+    uint32_t slots;
+    uint32_t owned;
+    at descriptors;
+};
+
+static at reserve(struct packer *p, size_t size)
+{
+    struct program *program = p->program;
+    size_t start = (program->used + 7) & ~(size_t)7;
+    if (size > INT_MAX || start + size > INT_MAX)
+        luaL_error(p->L, "the plan is larger than 2 GiB");
+    if (start + size > program->size) {
+        size_t grown = 2 * (start + size);
+        char *data = realloc(program->data, grown);
+        if (data == NULL)
+            luaL_error(p->L, "not enough memory for the plan");
+        memset(data + program->size, 0, grown - program->size);
+        program->data = data;
+        program->size = grown;
+    }
+    program->used = start + size;
+    return (at)start;
+}
+
+static void *at_offset(const struct packer *p, at offset)
+{
+    return p->program->data + offset;
+}
+
+static at copy(struct packer *p, const void *data, size_t size)
+{
+    at offset = reserve(p, size);
+    memcpy(at_offset(p, offset), data, size);
+    return offset;
+}
+
+/* Pushes the operand; false (and nothing pushed) when the step has none. */
+static bool push(struct packer *p, const char *field)
+{
+    if (lua_getfield(p->L, -1, field) != LUA_TNIL)
+        return true;
+    lua_pop(p->L, 1);
+    return false;
+}
+
+static lua_Integer push_length(struct packer *p, const char *field)
+{
+    if (!push(p, field)) {
+        lua_newtable(p->L);
+        return 0;
+    }
+    luaL_checktype(p->L, -1, LUA_TTABLE);
+    lua_Integer count = luaL_len(p->L, -1);
+    if (count > INT_MAX / 16)
+        luaL_error(p->L, "%s: too many entries", field);
+    return count;
+}
+
+static int64_t pack_number(struct packer *p, const char *field)
+{
+    int64_t value = -1;
+    if (push(p, field)) {
+        value = luaL_checkinteger(p->L, -1);
+        lua_pop(p->L, 1);
+    }
+    return value;
+}
+
+static uint32_t pack_flag(struct packer *p, const char *field)
+{
+    uint32_t value = 0;
+    if (push(p, field)) {
+        value = (uint32_t)lua_toboolean(p->L, -1);
+        lua_pop(p->L, 1);
+    }
+    return value;
+}
+
+static at pack_string(struct packer *p)
+{
+    const char *string = userns_check_text(p->L, lua_gettop(p->L));
+    return copy(p, string, strlen(string) + 1);
+}
+
+static at pack_text(struct packer *p, const char *field)
+{
+    at offset = 0;
+    if (push(p, field)) {
+        offset = pack_string(p);
+        lua_pop(p->L, 1);
+    }
+    return offset;
+}
+
+static at pack_bytes(struct packer *p, const char *field)
+{
+    size_t length = 0;
+    const char *data = push(p, field) ? luaL_checklstring(p->L, -1, &length)
+                                      : (lua_pushliteral(p->L, ""), "");
+    if (length > INT_MAX)
+        luaL_error(p->L, "%s: too long", field);
+    at offset = reserve(p, sizeof(struct bytes) + length);
+    struct bytes *bytes = at_offset(p, offset);
+    bytes->length = (uint32_t)length;
+    memcpy(bytes->data, data, length);
+    lua_pop(p->L, 1);
+    return offset;
+}
+
+/* One item more than counted stays 0: the NULL that ends the strings. */
+static at pack_list(struct packer *p, const char *field)
+{
+    lua_Integer count = push_length(p, field);
+    at offset = reserve(p, sizeof(struct list) +
+                               ((size_t)count + 1) * sizeof(uint64_t));
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(p->L, -1, i + 1);
+        at item = pack_string(p);
+        ((struct list *)at_offset(p, offset))->items[i] = item;
+        lua_pop(p->L, 1);
+    }
+    ((struct list *)at_offset(p, offset))->count = (uint32_t)count;
+    lua_pop(p->L, 1);
+    return offset;
+}
+
+static at pack_ids(struct packer *p, const char *field)
+{
+    lua_Integer count = push_length(p, field);
+    at offset =
+        reserve(p, sizeof(struct ids) + (size_t)count * sizeof(uint32_t));
+    struct ids *ids = at_offset(p, offset);
+    ids->count = (uint32_t)count;
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(p->L, -1, i + 1);
+        ids->id[i] = userns_check_id(p->L, lua_gettop(p->L));
+        lua_pop(p->L, 1);
+    }
+    lua_pop(p->L, 1);
+    return offset;
+}
+
+static uint32_t range_field(lua_State *L, const char *field)
+{
+    lua_getfield(L, -1, field);
+    uint32_t value = userns_check_id(L, lua_gettop(L));
+    lua_pop(L, 1);
+    return value;
+}
+
+/* The text of a map file, as the kernel wants it in one write. */
+static at pack_map(struct packer *p, const char *field)
+{
+    struct idrange ranges[USERNS_IDMAP_LINES];
+    char lines[USERNS_IDMAP_SIZE];
+    lua_Integer count = push_length(p, field);
+    luaL_argcheck(p->L, count <= USERNS_IDMAP_LINES, 1, "too many lines");
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(p->L, -1, i + 1);
+        ranges[i] = (struct idrange){range_field(p->L, "inside"),
+                                     range_field(p->L, "outside"),
+                                     range_field(p->L, "count")};
+        lua_pop(p->L, 1);
+    }
+    lua_pop(p->L, 1);
+    size_t length = userns_idmap_format(ranges, (size_t)count, lines);
+    luaL_argcheck(p->L, length > 0, 1, "the map's text is too long");
+    return copy(p, lines, length + 1);
+}
+
+static uint64_t pack_words(struct packer *p, const char *field,
+                           uint64_t (*check)(lua_State *L, int arg))
+{
+    uint64_t value = 0;
+    if (push(p, field)) {
+        value = check(p->L, lua_gettop(p->L));
+        lua_pop(p->L, 1);
+    }
+    return value;
+}
+
+static uint64_t check_attrs(lua_State *L, int arg)
+{
+    return userns_check_words(L, arg, userns_mount_attrs, "mount attribute");
+}
+
+static int64_t pack_signal(struct packer *p, const char *field)
+{
+    int64_t value = 0;
+    if (push(p, field)) {
+        value = userns_check_signal(p->L, lua_gettop(p->L));
+        lua_pop(p->L, 1);
+    }
+    return value;
+}
+
+static int64_t pack_limit(struct packer *p, const char *field)
+{
+    static const struct word limits[] = {
+        {"as", RLIMIT_AS},
+        {"core", RLIMIT_CORE},
+        {"cpu", RLIMIT_CPU},
+        {"data", RLIMIT_DATA},
+        {"fsize", RLIMIT_FSIZE},
+        {"locks", RLIMIT_LOCKS},
+        {"memlock", RLIMIT_MEMLOCK},
+        {"msgqueue", RLIMIT_MSGQUEUE},
+        {"nice", RLIMIT_NICE},
+        {"nofile", RLIMIT_NOFILE},
+        {"nproc", RLIMIT_NPROC},
+        {"rss", RLIMIT_RSS},
+        {"rtprio", RLIMIT_RTPRIO},
+        {"rttime", RLIMIT_RTTIME},
+        {"sigpending", RLIMIT_SIGPENDING},
+        {"stack", RLIMIT_STACK},
+        {NULL, 0},
+    };
+    lua_getfield(p->L, -1, field);
+    uint64_t resource =
+        userns_check_words(p->L, lua_gettop(p->L), limits, "resource limit");
+    lua_pop(p->L, 1);
+    return (int64_t)resource;
+}
+
+/* Where each descriptor comes from is known only at launch. */
+static at pack_descriptors(struct packer *p, const char *field)
+{
+    lua_Integer count = push_length(p, field);
+    at offset = reserve(p, sizeof(struct descriptors) +
+                               (size_t)count * sizeof(struct descriptor));
+    struct descriptors *fds = at_offset(p, offset);
+    fds->count = (uint32_t)count;
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(p->L, -1, i + 1);
+        lua_getfield(p->L, -1, "target");
+        fds->fd[i] = (struct descriptor){
+            -1, (int32_t)userns_check_integer(p->L, lua_gettop(p->L), 0,
+                                              INT_MAX - 1)};
+        lua_pop(p->L, 2);
+    }
+    lua_pop(p->L, 1);
+    p->descriptors = offset;
+    return offset;
+}
+
+/* One packing function for each op. */
+#define OP(name, side, doc)                                                    \
+    static void pack_step_##name(struct packer *p, struct step_##name *s)      \
+    {                                                                          \
+        (void)p;                                                               \
+        (void)s;
+#define END(name)     }
+#define NUMBER(field) s->field = pack_number(p, #field);
+#define FLAG(field)   s->field = pack_flag(p, #field);
+#define TEXT(field)   s->field = pack_text(p, #field);
+#define BYTES(field)  s->field = pack_bytes(p, #field);
+#define LIST(field)   s->field = pack_list(p, #field);
+#define IDS(field)    s->field = pack_ids(p, #field);
+#define MAP(field)    s->field = pack_map(p, #field);
+#define NAMESPACES(field)                                                      \
+    s->field = pack_words(p, #field, userns_check_namespaces);
+#define ATTRS(field)       s->field = pack_words(p, #field, check_attrs);
+#define CAPS(field)        s->field = pack_words(p, #field, userns_check_caps);
+#define SIGNAL(field)      s->field = pack_signal(p, #field);
+#define LIMIT(field)       s->field = pack_limit(p, #field);
+#define DESCRIPTORS(field) s->field = pack_descriptors(p, #field);
+#include "ops.def"
+
+#define OPERANDS_MAX 8
+
+static const struct {
+    const char *name;
+    const char *doc;
+    uint16_t side;
+    const char *operands[OPERANDS_MAX + 1]; /* as the listing has them */
+} ops[] = {
+/* clang-format off */
+#define OP(name, side, doc) {#name, doc, side, {
+#define NUMBER(field)      #field,
+#define FLAG(field)        #field,
+#define TEXT(field)        #field,
+#define BYTES(field)       #field,
+#define LIST(field)        #field,
+#define IDS(field)         #field,
+#define MAP(field)         #field,
+#define NAMESPACES(field)  #field,
+#define ATTRS(field)       #field,
+#define CAPS(field)        #field,
+#define SIGNAL(field)      #field,
+#define LIMIT(field)       #field,
+#define DESCRIPTORS(field) #field,
+#define END(name)          NULL}},
+#include "ops.def"
+    /* clang-format on */
+};
+
+static enum op op_by_name(lua_State *L, const char *name)
+{
+    for (unsigned op = 0; op < OP_COUNT; op++)
+        if (strcmp(ops[op].name, name) == 0)
+            return (enum op)op;
+    luaL_error(L, "unknown step '%s'", name);
+    return OP_COUNT;
+}
+
+static void pack_operands(struct packer *p, union any_step *s)
+{
+    switch ((enum op)s->step.op) {
+#define OP(name, side, doc)                                                    \
+    case OP_##name:                                                            \
+        pack_step_##name(p, &s->name);                                         \
+        break;
+#include "ops.def"
+    default:
+        break;
+    }
+}
+
+/* What the executor needs room for. */
+static void count_room(struct packer *p, const union any_step *s)
+{
+    if (s->step.op == OP_open) {
+        if (s->open.slot < 0 || s->open.slot >= INT_MAX)
+            luaL_error(p->L, "a slot is out of range");
+        if (s->open.slot >= p->slots)
+            p->slots = (uint32_t)s->open.slot + 1;
+    }
+    /* mask makes one file system for all its directories */
+    if (s->step.op == OP_mount || s->step.op == OP_root_tmpfs ||
+        s->step.op == OP_mask)
+        p->owned++;
+}
+
+static void pack_step(struct packer *p, at steps, uint32_t i)
+{
+    union any_step s;
+    memset(&s, 0, sizeof s);
+    lua_geti(p->L, 1, (lua_Integer)i + 1);
+    luaL_checktype(p->L, -1, LUA_TTABLE);
+    lua_getfield(p->L, -1, "op");
+    enum op op = op_by_name(p->L, luaL_checkstring(p->L, -1));
+    lua_pop(p->L, 1);
+    s.step = (struct step){(uint16_t)op, ops[op].side, i + 1};
+    pack_operands(p, &s);
+    lua_pop(p->L, 1);
+    count_room(p, &s);
+    ((union any_step *)at_offset(p, steps))[i] = s;
+}
+
+static uint32_t descriptor_count(const struct packer *p)
+{
+    return p->descriptors == 0
+               ? 0
+               : ((const struct descriptors *)at_offset(p, p->descriptors))
+                     ->count;
+}
+
+/* Kept besides the program's own: 0 to 2, the host's pidfd and, on the way to a
+   separate image, the executable and two memory files. */
+#define KEPT_BESIDES 7
+
+static void pack_plan(struct packer *p)
+{
+    uint32_t count = (uint32_t)luaL_len(p->L, 1);
+    at head = reserve(p, sizeof(struct arena));
+    at steps = reserve(p, (size_t)count * sizeof(union any_step));
+    for (uint32_t i = 0; i < count; i++)
+        pack_step(p, steps, i);
+    at slots = reserve(p, (size_t)p->slots * sizeof(int32_t));
+    at owned = reserve(p, (size_t)p->owned * sizeof(uint64_t));
+    at kept =
+        reserve(p, (descriptor_count(p) + KEPT_BESIDES) * sizeof(int32_t));
+    *(struct arena *)at_offset(p, head) = (struct arena){
+        .size = (uint32_t)p->program->used,
+        .count = count,
+        .steps = steps,
+        .slots = slots,
+        .slot_count = p->slots,
+        .owned = owned,
+        .kept = kept,
+        .descriptors = p->descriptors,
+        .host = -1,
+    };
+}
+
+/***
+ * Packs a plan into one block of memory that launch can execute, any number of
+ * times.
+ * @param plan userns.Step[] as container:plan() returns it
+ * @return userdata program
+ */
+static int sys_pack(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct program *program = lua_newuserdatauv(L, sizeof *program, 0);
+    *program = (struct program){NULL, 0, 0};
+    luaL_setmetatable(L, METATABLE);
+    struct packer packer = {.L = L, .program = program};
+    luaL_checkstack(L, 16, "plan");
+    pack_plan(&packer);
+    return 1;
+}
+
+static void push_op(lua_State *L, unsigned op)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, ops[op].doc);
+    lua_setfield(L, -2, "doc");
+    lua_pushstring(L, ops[op].side == CHILD ? "child" : "parent");
+    lua_setfield(L, -2, "side");
+    lua_newtable(L);
+    for (lua_Integer i = 0; ops[op].operands[i] != NULL; i++) {
+        lua_pushstring(L, ops[op].operands[i]);
+        lua_seti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "operands");
+}
+
+/***
+ * The steps that a plan can have: by name, what each does (doc), who runs it
+ * (side) and its operands in order.
+ * @return table<string, { doc: string, side: string, operands: string[] }> ops
+ */
+static int sys_ops(lua_State *L)
+{
+    lua_createtable(L, 0, OP_COUNT);
+    for (unsigned op = 0; op < OP_COUNT; op++) {
+        push_op(L, op);
+        lua_setfield(L, -2, ops[op].name);
+    }
+    return 1;
+}
+
+static int program_gc(lua_State *L)
+{
+    struct program *program = luaL_checkudata(L, 1, METATABLE);
+    free(program->data);
+    *program = (struct program){NULL, 0, 0};
+    return 0;
+}
+
+const struct arena *userns_check_program(lua_State *L, int arg)
+{
+    const struct program *program = luaL_checkudata(L, arg, METATABLE);
+    return (const struct arena *)(const void *)program->data;
+}
+
+void userns_open_pack(lua_State *L)
+{
+    static const luaL_Reg metamethods[] = {
+        {"__gc", program_gc},
+        {NULL, NULL},
+    };
+    static const luaL_Reg functions[] = {
+        {"pack", sys_pack},
+        {"ops", sys_ops},
+        {NULL, NULL},
+    };
+    luaL_newmetatable(L, METATABLE);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,348 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "error.h"
+#include "fd.h"
+#include "process.h"
+#include "sys.h"
+
+#define METATABLE "userns.process"
+
+/* Younger than the C library's headers: linux/pidfd.h of Linux 6.15. */
+struct pidfd_info {
+    uint64_t mask;
+    uint64_t cgroup;
+    uint32_t ids[11];
+    int32_t exit_code;
+};
+#define PIDFD_GET_INFO  _IOWR(0xff, 11, struct pidfd_info)
+#define PIDFD_INFO_EXIT (1ULL << 3)
+
+/* The status that waitid gives, or what is known of it. */
+struct status {
+    bool known;
+    bool measured; /* usage was given with it */
+    int wait;      /* as wait(2) has it */
+    struct rusage usage;
+};
+
+int userns_pidfd_open(pid_t pid)
+{
+    return userns_above_stdio((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+void userns_kill(int pidfd, int signum)
+{
+    (void)syscall(SYS_pidfd_send_signal, pidfd, signum, NULL, 0);
+}
+
+static int wait_status(const siginfo_t *info)
+{
+    switch (info->si_code) {
+    case CLD_EXITED:
+        return (info->si_status & 0xff) << 8;
+    case CLD_DUMPED:
+        return info->si_status | 0x80;
+    default:
+        return info->si_status;
+    }
+}
+
+/* The host may reap all children on its own or ignore SIGCHLD: the kernel still
+   tells the status through the pidfd, where it is new enough. */
+static bool status_of_stolen(int pidfd, int *ret_status)
+{
+    struct pidfd_info info = {.mask = PIDFD_INFO_EXIT};
+    if (ioctl(pidfd, PIDFD_GET_INFO, &info) != 0 ||
+        (info.mask & PIDFD_INFO_EXIT) == 0)
+        return false;
+    *ret_status = info.exit_code;
+    return true;
+}
+
+/* 1: fetched; 0: still running (where not to hang); -1 with errno. */
+static int fetch(int pidfd, int options, struct status *ret)
+{
+    siginfo_t info;
+    int result;
+    memset(ret, 0, sizeof *ret);
+    do {
+        info.si_pid = 0;
+        result = (int)syscall(SYS_waitid, P_PIDFD, pidfd, &info,
+                              WEXITED | __WALL | options, &ret->usage);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) {
+        ret->known = ret->measured = info.si_pid != 0;
+        ret->wait = ret->known ? wait_status(&info) : 0;
+        return ret->known;
+    }
+    if (errno != ECHILD)
+        return -1;
+    ret->known = status_of_stolen(pidfd, &ret->wait);
+    return 1;
+}
+
+int userns_reap(int pidfd, int *ret_status)
+{
+    struct status status;
+    int result = fetch(pidfd, 0, &status);
+    *ret_status = status.wait;
+    return result < 0 ? -1 : 0;
+}
+
+struct process *userns_push_process(lua_State *L, int uservalues)
+{
+    struct process *p = lua_newuserdatauv(L, sizeof *p, uservalues);
+    *p = (struct process){-1, -1, false, false};
+    luaL_setmetatable(L, METATABLE);
+    return p;
+}
+
+struct process *userns_check_handle(lua_State *L, int arg)
+{
+    struct process *p = luaL_checkudata(L, arg, METATABLE);
+    luaL_argcheck(L, p->pidfd >= 0, arg, "the process handle is closed");
+    return p;
+}
+
+static void set_seconds(lua_State *L, const char *field, struct timeval t)
+{
+    lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_usec / 1e6);
+    lua_setfield(L, -2, field);
+}
+
+static void push_usage(lua_State *L, const struct rusage *usage)
+{
+    lua_createtable(L, 0, 2);
+    set_seconds(L, "user_time", usage->ru_utime);
+    set_seconds(L, "system_time", usage->ru_stime);
+}
+
+static void push_status(lua_State *L, const struct status *status)
+{
+    lua_createtable(L, 0, 4);
+    if (status->known && WIFEXITED(status->wait)) {
+        lua_pushinteger(L, WEXITSTATUS(status->wait));
+        lua_setfield(L, -2, "exit_code");
+    } else if (status->known) {
+        userns_push_signal(L, WTERMSIG(status->wait));
+        lua_setfield(L, -2, "signal");
+    }
+    lua_pushboolean(L, status->known && WCOREDUMP(status->wait));
+    lua_setfield(L, -2, "core_dumped");
+    if (status->measured) {
+        push_usage(L, &status->usage);
+        lua_setfield(L, -2, "usage");
+    }
+}
+
+static int milliseconds(double seconds)
+{
+    double ms = ceil(seconds * 1000);
+    return seconds < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/***
+ * Waits until the process has ended, and reaps it.
+ * @param seconds number? how long at most; for ever when absent
+ * @return table? status exit_code or signal (neither where the host's own
+ * reaper took the status and the kernel is too old to tell it), core_dumped,
+ * and usage (user_time, system_time in seconds) where it is known
+ * @return userns.Error? err ETIMEDOUT; EINTR when a signal came: call again;
+ *   ECHILD when the status has been fetched before
+ * @source waitid(2)
+ */
+static int process_wait(lua_State *L)
+{
+    struct process *p = userns_check_handle(L, 1);
+    struct pollfd fd = {p->pidfd, POLLIN, 0};
+    struct status status;
+    double seconds = userns_opt_seconds(L, 2);
+    if (p->ended)
+        return userns_fail(L, "wait", "waitid", ECHILD, NULL);
+    int ready = poll(&fd, 1, milliseconds(seconds));
+    if (ready <= 0)
+        return userns_fail(L, "wait", "poll", ready == 0 ? ETIMEDOUT : errno,
+                           NULL);
+    if (fetch(p->pidfd, 0, &status) < 0)
+        return userns_fail(L, "wait", "waitid", errno, NULL);
+    p->ended = true;
+    push_status(L, &status);
+    return 1;
+}
+
+/***
+ * Sends a signal to the process; never to another that got its number.
+ * @param signal string|integer? "TERM", "SIGTERM" or 15; SIGKILL when absent
+ * @return true|nil ok
+ * @return userns.Error? err ESRCH when it has ended; EPERM
+ * @source pidfd_send_signal(2)
+ */
+static int process_kill(lua_State *L)
+{
+    struct process *p = userns_check_handle(L, 1);
+    int signum = lua_isnoneornil(L, 2) ? SIGKILL : userns_check_signal(L, 2);
+    return userns_result(
+        L, syscall(SYS_pidfd_send_signal, p->pidfd, signum, NULL, 0), "kill",
+        "pidfd_send_signal", NULL);
+}
+
+/***
+ * The pidfd, readable once the process has ended.
+ * @return integer fd
+ * @source pidfd_open(2)
+ */
+static int process_fileno(lua_State *L)
+{
+    lua_pushinteger(L, userns_check_handle(L, 1)->pidfd);
+    return 1;
+}
+
+/* Collection must not hang on a process that the kernel cannot end at once. */
+#define PATIENCE_MS 1000
+
+static void finish(struct process *p, int patience)
+{
+    struct status status;
+    if (p->ours && !p->ended) {
+        struct pollfd fd = {p->pidfd, POLLIN, 0};
+        userns_kill(p->pidfd, SIGKILL);
+        while (poll(&fd, 1, patience) < 0 && errno == EINTR) {
+        }
+        (void)fetch(p->pidfd, WNOHANG, &status);
+        p->ended = true;
+    }
+    userns_close_fd(&p->pidfd);
+}
+
+/***
+ * Kills the process if it is a child that still runs, reaps it and closes the
+ * handle.  Closing twice does nothing.
+ */
+static int process_close(lua_State *L)
+{
+    finish(luaL_checkudata(L, 1, METATABLE), -1);
+    return 0;
+}
+
+static int process_gc(lua_State *L)
+{
+    finish(luaL_checkudata(L, 1, METATABLE), PATIENCE_MS);
+    return 0;
+}
+
+/***
+ * Lets the process go: the handle is closed and the process runs on.
+ */
+static int process_detach(lua_State *L)
+{
+    struct process *p = userns_check_handle(L, 1);
+    userns_close_fd(&p->pidfd);
+    return 0;
+}
+
+static int process_tostring(lua_State *L)
+{
+    const struct process *p = luaL_checkudata(L, 1, METATABLE);
+    if (p->pidfd < 0)
+        lua_pushliteral(L, "userns.process (closed)");
+    else
+        lua_pushfstring(L, "userns.process (%d)", (int)p->pid);
+    return 1;
+}
+
+/* Methods, and the field pid. */
+static int process_index(lua_State *L)
+{
+    const struct process *p = luaL_checkudata(L, 1, METATABLE);
+    if (lua_type(L, 2) == LUA_TSTRING &&
+        strcmp(lua_tostring(L, 2), "pid") == 0) {
+        lua_pushinteger(L, p->pid);
+        return 1;
+    }
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    return 1;
+}
+
+/***
+ * A handle for a process by its number; it is not killed with the handle.
+ * @param pid integer 1 or more
+ * @return userns.sys.Process? process
+ * @return userns.Error? err ESRCH; ENOSYS before Linux 5.3
+ * @source pidfd_open(2)
+ */
+static int sys_pidfd_open(lua_State *L)
+{
+    pid_t pid = (pid_t)userns_check_integer(L, 1, 1, INT_MAX);
+    struct process *p = userns_push_process(L, 0);
+    p->pidfd = userns_pidfd_open(pid);
+    if (p->pidfd < 0)
+        return userns_fail(L, "pidfd_open", "pidfd_open", errno, NULL);
+    p->pid = pid;
+    return 1;
+}
+
+/***
+ * The environment as a map; of a variable given twice, the first value.
+ * @return table<string, string> environment
+ * @source environ(7)
+ */
+static int sys_environ(lua_State *L)
+{
+    lua_newtable(L);
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        const char *equals = strchr(*entry, '=');
+        if (equals == NULL)
+            continue;
+        lua_pushlstring(L, *entry, (size_t)(equals - *entry));
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, -3) == LUA_TNIL) {
+            lua_pushlstring(L, *entry, (size_t)(equals - *entry));
+            lua_pushstring(L, equals + 1);
+            lua_rawset(L, -5);
+        }
+        lua_settop(L, -3);
+    }
+    return 1;
+}
+
+void userns_open_process(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"wait", process_wait},     {"kill", process_kill},
+        {"fileno", process_fileno}, {"close", process_close},
+        {"detach", process_detach}, {NULL, NULL},
+    };
+    static const luaL_Reg metamethods[] = {
+        {"__gc", process_gc},
+        {"__close", process_close},
+        {"__tostring", process_tostring},
+        {NULL, NULL},
+    };
+    static const luaL_Reg functions[] = {
+        {"environ", sys_environ},
+        {"pidfd_open", sys_pidfd_open},
+        {NULL, NULL},
+    };
+    luaL_newmetatable(L, METATABLE);
+    luaL_setfuncs(L, metamethods, 0);
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, process_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

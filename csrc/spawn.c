@@ -1,0 +1,181 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "check.h"
+#include "error.h"
+#include "launch.h"
+#include "pack.h"
+#include "process.h"
+#include "sys.h"
+
+#define METATABLE "userns.launch"
+
+static const char *syscall_name(uint32_t number)
+{
+    switch (number) {
+#define NAME(word)                                                             \
+    case SYS_##word:                                                           \
+        return #word;
+#include "syscalls.def"
+#undef NAME
+    default:
+        return NULL;
+    }
+}
+
+static void set_integer(lua_State *L, const char *field, lua_Integer value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
+}
+
+/* The child ended before it had a program, and not by a step's failure. */
+static void explain_end(lua_State *L, int status)
+{
+    lua_pushliteral(L, "EKILLED");
+    lua_setfield(L, -2, "code");
+    lua_pushnil(L);
+    lua_setfield(L, -2, "errno");
+    if (WIFSIGNALED(status))
+        userns_push_signal(L, WTERMSIG(status));
+    else
+        lua_pushliteral(L, "somebody");
+    lua_pushfstring(L, "the child was ended by %s while it was set up",
+                    lua_tostring(L, -1));
+    lua_setfield(L, -3, "message");
+    lua_pop(L, 1);
+}
+
+/* Pushes an error object with the step's number, and its item if it has any. */
+static void push_report(lua_State *L, const struct report *report)
+{
+    userns_push_error(L, "launch", syscall_name(report->syscall), report->error,
+                      NULL);
+    if (report->step > 0)
+        set_integer(L, "step", report->step);
+    if (report->item > 0)
+        set_integer(L, "item", report->item);
+}
+
+static int push_failure(lua_State *L, const struct launch *l)
+{
+    lua_pushnil(L);
+    push_report(L, &l->failure);
+    if (l->failure.error == 0)
+        explain_end(L, l->status);
+    return 2;
+}
+
+static void push_excused(lua_State *L, const struct report *excused,
+                         uint32_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        push_report(L, &excused[i]);
+        lua_seti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* Where each of the program's descriptors comes from, in the plan's order. */
+static void bind_descriptors(lua_State *L, int arg, const struct launch *l)
+{
+    if (l->arena->descriptors == 0)
+        return;
+    struct descriptors *fds =
+        (struct descriptors *)(void *)((char *)l->arena +
+                                       l->arena->descriptors);
+    for (uint32_t i = 0; i < fds->count; i++) {
+        lua_geti(L, arg, (lua_Integer)i + 1);
+        fds->fd[i].from =
+            (int32_t)userns_check_integer(L, lua_gettop(L), -1, INT_MAX);
+        lua_pop(L, 1);
+    }
+}
+
+static int launch_gc(lua_State *L)
+{
+    userns_launch_end(luaL_checkudata(L, 1, METATABLE));
+    return 0;
+}
+
+/***
+ * Runs a packed plan: returns as soon as the child executes its program, or
+ * with the step that failed and nothing left behind.
+ * @param program userdata what pack returned
+ * @param descriptors integer[] for each entry of the plan's descriptors step
+ *   the number of the descriptor it comes from, -1 for the host's own
+ * @return userns.sys.Process? process
+ * @return userns.Error|userns.Error[] err step, syscall, errno and item; beside
+ *   a process the refusals that did not end the set-up
+ * @source clone(2)
+ */
+static int sys_launch(lua_State *L)
+{
+    const struct arena *program = userns_check_program(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct report excused[EXCUSED];
+    struct process *process = userns_push_process(L, 0);
+    struct launch *l = lua_newuserdatauv(L, sizeof *l, 0);
+    memset(l, 0, sizeof *l);
+    l->host = l->executable = l->arena_fd = l->control_fd = l->image_pidfd = -1;
+    luaL_setmetatable(L, METATABLE);
+    if (userns_launch_begin(l, program) != 0)
+        return userns_fail(L, "launch", "mmap", errno, NULL);
+    bind_descriptors(L, 2, l);
+    int result = userns_launch_run(l);
+    uint32_t count = 0;
+    if (result == 0) {
+        *process = (struct process){l->pid, l->pidfd, true, false};
+        count = l->control->excused_count;
+        memcpy(excused, l->control->excused, sizeof excused);
+    }
+    userns_launch_end(l);
+    if (result != 0)
+        return push_failure(L, l);
+    lua_pop(L, 1);
+    push_excused(L, excused, count);
+    return 2;
+}
+
+/***
+ * The path of the small executable that a separate image runs, beside this
+ * module.
+ * @return string path
+ */
+static int sys_image_path(lua_State *L)
+{
+    Dl_info info;
+    const char *file = dladdr((void *)(uintptr_t)sys_image_path, &info) != 0
+                           ? info.dli_fname
+                           : "";
+    const char *slash = strrchr(file, '/');
+    lua_pushlstring(L, file, slash == NULL ? 0 : (size_t)(slash - file) + 1);
+    lua_pushliteral(L, "userns-init");
+    lua_concat(L, 2);
+    return 1;
+}
+
+void userns_open_launch(lua_State *L)
+{
+    static const luaL_Reg metamethods[] = {
+        {"__gc", launch_gc},
+        {NULL, NULL},
+    };
+    static const luaL_Reg functions[] = {
+        {"launch", sys_launch},
+        {"image_path", sys_image_path},
+        {NULL, NULL},
+    };
+    luaL_newmetatable(L, METATABLE);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

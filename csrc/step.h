@@ -1,0 +1,150 @@
+/*
+ * The program that a child runs: an arena of steps, and the few words it
+ * shares with the parent.  No Lua here, and nothing of libc's but types.
+ */
+#ifndef USERNS_STEP_H
+#define USERNS_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PARENT, CHILD };
+
+enum op {
+#define OP(name, side, doc) OP_##name,
+#include "ops.def"
+    OP_COUNT,
+};
+
+/* Offsets from the start of the arena; 0 is "absent" (a header is there). */
+typedef uint32_t at;
+
+struct step {
+    uint16_t op;
+    uint16_t side;
+    uint32_t number; /* in the plan as it is printed, from 1 */
+};
+
+/* Operands of variable size.  A list's strings are offsets until the executor
+   makes them pointers, in place: execve wants pointers. */
+struct list {
+    uint32_t count;
+    uint32_t ready;
+    uint64_t items[];
+};
+
+struct bytes {
+    uint32_t length;
+    char data[];
+};
+
+struct ids {
+    uint32_t count;
+    uint32_t id[];
+};
+
+/* from is -1 for "as the host has it" until launch binds it. */
+struct descriptor {
+    int32_t from;
+    int32_t to;
+};
+
+struct descriptors {
+    uint32_t count;
+    struct descriptor fd[];
+};
+
+#define OP(name, side, doc)                                                    \
+    struct step_##name {                                                       \
+        struct step step;
+#define END(name)                                                              \
+    }                                                                          \
+    ;
+#define NUMBER(field)      int64_t field;
+#define FLAG(field)        uint32_t field;
+#define TEXT(field)        at field;
+#define BYTES(field)       at field;
+#define LIST(field)        at field;
+#define IDS(field)         at field;
+#define MAP(field)         at field;
+#define NAMESPACES(field)  uint64_t field;
+#define ATTRS(field)       uint64_t field;
+#define CAPS(field)        uint64_t field;
+#define SIGNAL(field)      int64_t field;
+#define LIMIT(field)       int64_t field;
+#define DESCRIPTORS(field) at field;
+#include "ops.def"
+
+union any_step {
+    struct step step;
+#define OP(name, side, doc) struct step_##name name;
+#include "ops.def"
+};
+
+#define EXCUSED 8 /* refusals that a set-up can survive and report */
+
+/* The head of an arena. */
+struct arena {
+    uint32_t size;
+    uint32_t count; /* of steps */
+    at steps;       /* union any_step[count] */
+    at slots;       /* int32_t[slot_count]: the sources that open opened */
+    uint32_t slot_count;
+    at owned; /* uint64_t[]: devices of file systems of its own */
+    uint32_t owned_count;
+    at kept; /* int32_t[]: what stays open, ascending */
+    uint32_t kept_count;
+    at descriptors; /* the operand of the plan's descriptors step */
+    int32_t host;   /* pidfd of the host */
+};
+
+/* What went wrong: in which step, at which of its items, what said so. */
+struct report {
+    uint32_t step;
+    int32_t error; /* a positive errno */
+    uint32_t syscall;
+    uint32_t item; /* from 1; 0 where the step has none */
+};
+
+enum state { SETTING_UP, EXECUTING };
+
+/* Shared by host and child until the program is executed. */
+struct control {
+    uint32_t tid;      /* the kernel clears it when the set-up is over */
+    uint32_t released; /* the parent sets it */
+    int32_t pid;       /* of the child, as the host's pid namespace has it */
+    uint32_t state;    /* enum state */
+    uint32_t step;     /* the one being done */
+    struct report report;
+    uint32_t excused_count;
+    struct report excused[EXCUSED];
+};
+
+struct child {
+    struct arena *arena;
+    struct control *control;
+    uint32_t syscall; /* the last one made */
+    uint32_t item;    /* of the step's list, from 1 */
+    int root;         /* of the container's tree, once it is attached */
+    int empty;        /* an empty read-only directory, once one is needed */
+};
+
+/* Runs the steps of a struct child; returns only by execve and exit. */
+_Noreturn void userns_run_child(void *child);
+
+/* How a shared child becomes the small executable that a descriptor is open
+   on, which finds arena and control words in the memory files argv names. */
+struct image {
+    struct child *child;
+    int executable;
+    uint32_t step; /* number of the plan's image step */
+    char **argv;
+};
+
+/* Runs a struct image; returns only by execveat and exit. */
+_Noreturn void userns_run_image(void *image);
+
+/* Ends the set-up with a report of this step; for the small executable. */
+_Noreturn void userns_give_up(struct child *child, uint32_t step, long error);
+
+#endif

@@ -1,0 +1,23 @@
+/* The parts of userns.sys.  Each adds its functions to the table on top of the
+   stack and leaves it there. */
+#ifndef USERNS_SYS_H
+#define USERNS_SYS_H
+
+#include "compat.h"
+
+void userns_open_caps(lua_State *L);      /* capabilities, through libcap */
+void userns_open_clone(lua_State *L);     /* clone with a Lua function */
+void userns_open_error(lua_State *L);     /* the error object */
+void userns_open_fd(lua_State *L);        /* descriptors, pipes, poll */
+void userns_open_identity(lua_State *L);  /* ids, groups, umask */
+void userns_open_idmap(lua_State *L);     /* uid_map, gid_map, setgroups */
+void userns_open_launch(lua_State *L);    /* an arena becomes a child */
+void userns_open_mount(lua_State *L);     /* mount, umount, pivot_root */
+void userns_open_mountfd(lua_State *L);   /* mounts as descriptors */
+void userns_open_namespace(lua_State *L); /* unshare, setns, handles */
+void userns_open_pack(lua_State *L);      /* a plan becomes an arena */
+void userns_open_prctl(lua_State *L);     /* prctl in words */
+void userns_open_process(lua_State *L);   /* processes by pidfd */
+void userns_open_uts(lua_State *L);       /* host and domain name, uname */
+
+#endif
