@@ -37,7 +37,7 @@ mode_t userns_check_mode(lua_State *L, int arg)
 {
     if (lua_type(L, arg) != LUA_TSTRING)
         return (mode_t)userns_check_integer(L, arg, 0, 07777);
-    const char *text = lua_tostring(L, arg);
+    const char *text = userns_check_text(L, arg);
     size_t length = strlen(text);
     unsigned mode = 0;
     luaL_argcheck(
@@ -137,7 +137,7 @@ int userns_check_signal(lua_State *L, int arg)
 {
     if (lua_type(L, arg) != LUA_TSTRING)
         return (int)userns_check_integer(L, arg, 1, SIGRTMAX);
-    const char *name = lua_tostring(L, arg);
+    const char *name = userns_check_text(L, arg);
     const char *word = strncmp(name, "SIG", 3) == 0 ? name + 3 : name;
     for (size_t i = 0; i < SIGNALS; i++)
         if (strcmp(signals[i].name, word) == 0)
@@ -157,6 +157,30 @@ void userns_push_signal(lua_State *L, int signum)
     lua_pushfstring(L, "SIG%d", signum);
 }
 
+lua_Integer userns_list_length(lua_State *L, int index)
+{
+    lua_Integer length = luaL_len(L, index);
+    lua_Integer keys = 0;
+    index = lua_absindex(L, index);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
+        keys++;
+    return keys == length ? length : -1;
+}
+
+lua_Integer userns_check_list(lua_State *L, int arg)
+{
+    luaL_checktype(L, arg, LUA_TTABLE);
+    lua_Integer length = userns_list_length(L, arg);
+    luaL_argcheck(L, length >= 0, arg, "a list without holes expected");
+    return length;
+}
+
+/* Is a word of ours what Lua's string says, to its last byte? */
+static bool same(const char *word, const char *string, size_t length)
+{
+    return strlen(word) == length && memcmp(word, string, length) == 0;
+}
+
 static uint64_t check_word(lua_State *L, int arg, int index,
                            const struct word *words, const char *what)
 {
@@ -164,9 +188,10 @@ static uint64_t check_word(lua_State *L, int arg, int index,
         luaL_argerror(L, arg,
                       lua_pushfstring(L, "%s expected, got %s", what,
                                       luaL_typename(L, index)));
-    const char *name = lua_tostring(L, index);
+    size_t length;
+    const char *name = lua_tolstring(L, index, &length);
     for (const struct word *w = words; w->name != NULL; w++)
-        if (strcmp(w->name, name) == 0)
+        if (same(w->name, name, length))
             return w->value;
     luaL_argerror(L, arg, lua_pushfstring(L, "unknown %s '%s'", what, name));
     return 0;
@@ -178,7 +203,7 @@ uint64_t userns_check_words(lua_State *L, int arg, const struct word *words,
     uint64_t value = 0;
     if (!lua_istable(L, arg))
         return check_word(L, arg, arg, words, what);
-    lua_Integer count = luaL_len(L, arg);
+    lua_Integer count = userns_check_list(L, arg);
     for (lua_Integer i = 1; i <= count; i++) {
         lua_geti(L, arg, i);
         value |= check_word(L, arg, -1, words, what);

@@ -45,6 +45,11 @@ int userns_check_signal(lua_State *L, int arg);
 /* "SIGTERM" for 15; "SIG34" for what has no name of its own. */
 void userns_push_signal(lua_State *L, int signum);
 
+/* A list's length; -1 for a table with holes or other keys.  Read as an empty
+   list, { net_raw = true } would change nothing and say nothing. */
+lua_Integer userns_list_length(lua_State *L, int index);
+lua_Integer userns_check_list(lua_State *L, int arg);
+
 /* A word, or a list of words, as the or of their values.  The table of words
    ends with a NULL name. */
 uint64_t userns_check_words(lua_State *L, int arg, const struct word *words,

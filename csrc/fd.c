@@ -279,7 +279,8 @@ static int sys_poll(lua_State *L)
         luaL_checktype(L, -1, LUA_TTABLE);
         int entry = lua_gettop(L);
         short events = poll_events(L, entry);
-        fds[i] = (struct pollfd){userns_check_fd(L, entry), events, 0};
+        lua_getfield(L, entry, "fd");
+        fds[i] = (struct pollfd){userns_check_fd(L, entry + 1), events, 0};
         lua_settop(L, entry - 1);
     }
     if (poll(fds, (nfds_t)count, timeout_ms(seconds)) < 0)

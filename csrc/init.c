@@ -59,12 +59,13 @@ _Noreturn static void leave(int status)
         raw_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 
+/* What cannot be reported yet is told with the exit status. */
 static void *map(int fd, size_t size, int flags)
 {
     long memory = raw_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
                               flags, fd, 0);
     if (memory < 0 && memory > -4096)
-        leave(126);
+        leave((int)-memory);
     return (void *)(uintptr_t)memory;
 }
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,6 +70,19 @@ static int start_thread(struct keeper *keeper)
     return error;
 }
 
+/* The host's handlers are not for the keeper to run.  The signals that libc
+   keeps to itself stay open, and must: setuid(3) waits until every thread has
+   answered one, holding what pthread_create(3) waits for. */
+static int start_quietly(struct keeper *keeper)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = start_thread(keeper);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
 struct keeper *userns_keeper_start(void (*run)(void *), void *arg)
 {
     struct keeper *keeper = malloc(sizeof *keeper);
@@ -77,7 +91,7 @@ struct keeper *userns_keeper_start(void (*run)(void *), void *arg)
     *keeper = (struct keeper){.run = run, .arg = arg, .pidfd = -1};
     sem_init(&keeper->done, 0, 0);
     sem_init(&keeper->left, 0, 0);
-    int error = start_thread(keeper);
+    int error = start_quietly(keeper);
     if (error != 0) {
         free(keeper);
         errno = error;

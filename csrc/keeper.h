@@ -14,7 +14,7 @@ struct keeper;
 bool userns_has_threads(void);
 
 /* Runs run(arg) in a new thread, and returns when run has: the keeper, or NULL
-   with errno and nothing run.  Signals must be blocked. */
+   with errno and nothing run. */
 struct keeper *userns_keeper_start(void (*run)(void *), void *arg);
 
 /* Lets go of the keeper: its thread ends as soon as the process that pidfd is

@@ -237,23 +237,41 @@ static void clone_child(void *arg)
 }
 
 /* No handler of the host's may run in a child that shares its memory: signals
-   wait until the child has reset them, and come to the host right after. */
-static int clone_quietly(struct launch *l, struct cloning *cloning)
+   wait until the child has reset them, and come to the host right after.  Also
+   those that libc keeps to itself, hence no call of libc's in between. */
+static void clone_quietly(void *cloning)
 {
     const uint64_t all = ~(uint64_t)0;
     uint64_t before;
-    bool threads = find(l->arena, OP_pdeathsig) != NULL && userns_has_threads();
-    errno = 0;
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, 8,
                 0, 0);
-    if (!threads)
-        clone_child(cloning);
-    else
-        l->keeper = userns_keeper_start(clone_child, cloning);
+    clone_child(cloning);
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
-    if (threads && l->keeper == NULL)
-        cloning->result = -errno;
+}
+
+static int make_child(struct launch *l, struct cloning *cloning)
+{
+    if (find(l->arena, OP_pdeathsig) == NULL || !userns_has_threads()) {
+        clone_quietly(cloning);
+    } else {
+        l->keeper = userns_keeper_start(clone_quietly, cloning);
+        if (l->keeper == NULL)
+            cloning->result = -errno;
+    }
     return cloning->result < 0 ? -1 : 0;
+}
+
+/* Moves a descriptor above the standard streams, of which a host may have
+   closed some; one that cannot be moved stays, for dispose. */
+static int lift(int *fd)
+{
+    int moved = *fd > 2 ? *fd : fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+    if (moved < 0)
+        return -1;
+    if (moved != *fd)
+        close(*fd);
+    *fd = moved;
+    return 0;
 }
 
 static int create(struct launch *l)
@@ -263,14 +281,14 @@ static int create(struct launch *l)
     *l->child = (struct child){
         .arena = l->arena, .control = l->control, .root = -1, .empty = -1};
     l->control->tid = 1;
-    if (clone_quietly(l, &cloning) != 0) {
+    if (make_child(l, &cloning) != 0) {
         errno = (int)-cloning.result;
         return fail(l, s->step.number, SYS_clone3);
     }
     if (l->image == NULL)
         l->pid = (int)cloning.result;
-    int *pidfd = l->image != NULL ? &l->image_pidfd : &l->pidfd;
-    *pidfd = userns_above_stdio(*pidfd);
+    if (lift(l->image != NULL ? &l->image_pidfd : &l->pidfd) != 0)
+        return fail(l, s->step.number, SYS_fcntl);
     return 0;
 }
 
@@ -369,28 +387,54 @@ static int run_parent(struct launch *l)
 
 /* ---- the launch -------------------------------------------------------- */
 
-/* The process that ran the executable has done its work. */
-static void reap_image(struct launch *l)
+static void reap(int *pidfd, int *ret_status)
 {
-    int status;
-    if (l->image_pidfd < 0)
+    if (*pidfd < 0)
         return;
-    (void)userns_reap(l->image_pidfd, &status);
-    userns_close_fd(&l->image_pidfd);
+    (void)userns_reap(*pidfd, ret_status);
+    userns_close_fd(pidfd);
 }
 
+static void end(int *pidfd, int *ret_status)
+{
+    if (*pidfd >= 0)
+        userns_kill(*pidfd, SIGKILL);
+    reap(pidfd, ret_status);
+}
+
+/* A child that there was no descriptor for: the number is its own as long as
+   its status is there to be fetched. */
+static void end_by_number(pid_t pid, int *ret_status)
+{
+    siginfo_t info;
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL))
+        return;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, ret_status, __WALL) < 0 && errno == EINTR) {
+    }
+}
+
+/* Once the executable is gone it makes no child any more. */
 static void dispose(struct launch *l)
 {
-    if (l->pidfd >= 0) {
-        userns_kill(l->pidfd, SIGKILL);
-        (void)userns_reap(l->pidfd, &l->status);
-        userns_close_fd(&l->pidfd);
-    }
-    if (l->image_pidfd >= 0)
-        userns_kill(l->image_pidfd, SIGKILL);
-    reap_image(l);
+    int status;
+    end(&l->image_pidfd, &status);
+    pid_t pid = l->image != NULL ? l->control->pid : 0;
+    if (l->pidfd < 0 && pid != 0)
+        end_by_number(pid, &l->status);
+    end(&l->pidfd, &l->status);
     if (l->keeper != NULL)
         (void)userns_keeper_leave(l->keeper, -1);
+}
+
+/* The executable has ended without a child.  It says why in its report or,
+   where it could not map that, with its exit status. */
+static int explain_image(struct launch *l)
+{
+    uint32_t step = find(l->arena, OP_image)->step.number;
+    reap(&l->image_pidfd, &l->status);
+    errno = WIFEXITED(l->status) ? WEXITSTATUS(l->status) : 0;
+    return fail(l, step, SYS_mmap);
 }
 
 /* The executable creates the child as this process's own (CLONE_PARENT). */
@@ -400,10 +444,8 @@ static int adopt(struct launch *l)
         return 0;
     uint32_t step = find(l->arena, OP_clone)->step.number;
     l->pid = await_pid(l);
-    if (l->pid == 0) {
-        errno = EPROTO;
-        return fail(l, step, SYS_clone3);
-    }
+    if (l->pid == 0)
+        return explain_image(l);
     l->pidfd = userns_pidfd_open(l->pid);
     return l->pidfd < 0 ? fail(l, step, SYS_pidfd_open) : 0;
 }
@@ -411,13 +453,14 @@ static int adopt(struct launch *l)
 static int finish(struct launch *l)
 {
     const struct control *control = l->control;
+    int status;
     await_end(l);
     if (control->report.error != 0 || control->state != EXECUTING ||
         load(&control->tid) != 0) {
         l->failure = (struct report){.step = control->step};
         return -1;
     }
-    reap_image(l);
+    reap(&l->image_pidfd, &status);
     if (l->keeper == NULL || userns_keeper_leave(l->keeper, l->pidfd) == 0)
         return 0;
     l->keeper = NULL;

@@ -212,6 +212,11 @@ static uint64_t check_attrs(lua_State *L, int arg)
     return userns_check_words(L, arg, userns_mount_attrs, "mount attribute");
 }
 
+static uint64_t check_propagation(lua_State *L, int arg)
+{
+    return userns_check_words(L, arg, userns_propagations, "propagation");
+}
+
 static int64_t pack_signal(struct packer *p, const char *field)
 {
     int64_t value = 0;
@@ -288,6 +293,7 @@ static at pack_descriptors(struct packer *p, const char *field)
 #define NAMESPACES(field)                                                      \
     s->field = pack_words(p, #field, userns_check_namespaces);
 #define ATTRS(field)       s->field = pack_words(p, #field, check_attrs);
+#define PROPAGATION(field) s->field = pack_words(p, #field, check_propagation);
 #define CAPS(field)        s->field = pack_words(p, #field, userns_check_caps);
 #define SIGNAL(field)      s->field = pack_signal(p, #field);
 #define LIMIT(field)       s->field = pack_limit(p, #field);
@@ -313,6 +319,7 @@ static const struct {
 #define MAP(field)         #field,
 #define NAMESPACES(field)  #field,
 #define ATTRS(field)       #field,
+#define PROPAGATION(field) #field,
 #define CAPS(field)        #field,
 #define SIGNAL(field)      #field,
 #define LIMIT(field)       #field,

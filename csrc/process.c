@@ -304,14 +304,18 @@ static int sys_pidfd_open(lua_State *L)
 static int sys_environ(lua_State *L)
 {
     lua_newtable(L);
-    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-        const char *equals = strchr(*entry, '=');
+    for (char **entry = environ; entry != NULL; entry++) {
+        /* Read once: another thread of the host may set the variable. */
+        const char *text = __atomic_load_n(entry, __ATOMIC_RELAXED);
+        if (text == NULL)
+            break;
+        const char *equals = strchr(text, '=');
         if (equals == NULL)
             continue;
-        lua_pushlstring(L, *entry, (size_t)(equals - *entry));
+        lua_pushlstring(L, text, (size_t)(equals - text));
         lua_pushvalue(L, -1);
         if (lua_rawget(L, -3) == LUA_TNIL) {
-            lua_pushlstring(L, *entry, (size_t)(equals - *entry));
+            lua_pushlstring(L, text, (size_t)(equals - text));
             lua_pushstring(L, equals + 1);
             lua_rawset(L, -5);
         }

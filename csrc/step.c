@@ -233,10 +233,12 @@ static long do_setsid(struct child *c, const struct step_setsid *s)
 /* Keys are a convenience that some kernels, quotas and filters refuse. */
 static long do_keyring(struct child *c, const struct step_keyring *s)
 {
-    (void)s;
     long serial = CALL(c, keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-    if (serial < 0)
-        excuse(c, serial);
+    if (serial >= 0)
+        return 0;
+    if (s->required)
+        return serial;
+    excuse(c, serial);
     return 0;
 }
 
@@ -401,11 +403,16 @@ static long own(struct child *c, long fd)
     return error;
 }
 
+/* What is reported of a place that must not be made is the call that missed it,
+   not this look. */
 static bool is_owned(struct child *c, long fd)
 {
     struct statx st;
     const uint64_t *owned = in_arena(c, c->arena->owned);
-    if (stat_fd(c, fd, &st) != 0)
+    uint32_t noted = c->syscall;
+    long error = stat_fd(c, fd, &st);
+    c->syscall = noted;
+    if (error != 0)
         return false;
     for (uint32_t i = 0; i < c->arena->owned_count; i++)
         if (owned[i] == device(st.stx_dev_major, st.stx_dev_minor))
@@ -488,7 +495,9 @@ static char *next_end(char *p)
    the tree is the container's own, directories on the way with mode 0755. */
 static long make(struct child *c, char *path, unsigned mode)
 {
-    long fd = resolve(c, path, O_PATH);
+    long fd = resolve(c, path, O_PATH | (S_ISDIR(mode) ? O_DIRECTORY : 0U));
+    if (fd == -ENOENT)
+        fd = make_last(c, path, mode); /* mostly its directory is there */
     if (fd != -ENOENT)
         return fd;
     for (char *end = next_end(path);; end = next_end(end)) {
@@ -499,20 +508,30 @@ static long make(struct child *c, char *path, unsigned mode)
     }
 }
 
-static long give(struct child *c, long fd, int64_t uid, int64_t gid)
+/* In this order: a change of owner takes set-id bits away. */
+static long give(struct child *c, long fd, int64_t uid, int64_t gid,
+                 int64_t mode)
 {
-    if (uid < 0 && gid < 0)
-        return 0;
-    return CALL(c, fchownat, fd, "", uid, gid, AT_EMPTY_PATH);
+    long error = 0;
+    if (uid >= 0 || gid >= 0)
+        error = CALL(c, fchownat, fd, "", uid, gid, AT_EMPTY_PATH);
+    return error != 0 ? error : CALL(c, fchmod, fd, mode);
 }
 
+/* mkdirat takes no set-id bits, and the directory may have been there. */
 static long do_dir(struct child *c, const struct step_dir *s)
 {
-    long fd = make(c, text(c, s->target), S_IFDIR | (unsigned)s->mode);
-    if (fd < 0)
-        return fd;
-    long error = is_owned(c, fd) ? give(c, fd, s->uid, s->gid) : 0;
-    shut(fd);
+    long place = make(c, text(c, s->target), S_IFDIR | (unsigned)s->mode);
+    if (place < 0)
+        return place;
+    long error = 0;
+    if (is_owned(c, place)) {
+        long fd =
+            CALL(c, openat, place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+        error = fd < 0 ? fd : give(c, fd, s->uid, s->gid, s->mode);
+        shut(fd);
+    }
+    shut(place);
     return error;
 }
 
@@ -525,9 +544,7 @@ static long fill_file(struct child *c, long fd, const struct step_file *s)
     long error = CALL(c, ftruncate, fd, 0);
     if (error == 0)
         error = write_all(c, fd, content->data, content->length);
-    if (error == 0)
-        error = CALL(c, fchmod, fd, s->mode);
-    return error != 0 ? error : give(c, fd, s->uid, s->gid);
+    return error != 0 ? error : give(c, fd, s->uid, s->gid, s->mode);
 }
 
 static long do_file(struct child *c, const struct step_file *s)
@@ -566,19 +583,7 @@ static long do_symlink(struct child *c, const struct step_symlink *s)
 
 static long do_propagation(struct child *c, const struct step_propagation *s)
 {
-    static const struct {
-        char first;
-        unsigned long flag;
-    } kinds[] = {{'p', MS_PRIVATE},
-                 {'s', MS_SLAVE},
-                 {'r', MS_SHARED},
-                 {'u', MS_UNBINDABLE}};
-    const char *kind = text(c, s->kind);
-    unsigned long flag = MS_PRIVATE;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (kinds[i].first == *kind)
-            flag = kinds[i].flag;
-    return CALL(c, mount, NULL, "/", NULL, MS_REC | flag, NULL);
+    return CALL(c, mount, NULL, "/", NULL, MS_REC | s->kind, NULL);
 }
 
 static long do_open(struct child *c, const struct step_open *s)
@@ -669,11 +674,26 @@ static long new_mount(struct child *c, const char *type, char **options,
     return error;
 }
 
+static bool is_directory(struct child *c, long fd)
+{
+    struct statx st;
+    return stat_fd(c, fd, &st) == 0 && S_ISDIR(st.stx_mode);
+}
+
+/* A file cannot cover a directory, of which move_mount says EINVAL; the other
+   way round make has refused. */
+static long put(struct child *c, long mount, long target, unsigned mode)
+{
+    bool mismatch = !S_ISDIR(mode) && is_directory(c, target);
+    c->syscall = SYS_move_mount;
+    return mismatch ? -EISDIR : move_to(c, mount, target);
+}
+
 /* Attaches a mount inside the root and closes it. */
 static long attach(struct child *c, long mount, char *path, unsigned mode)
 {
     long target = make(c, path, mode);
-    long error = target < 0 ? target : move_to(c, mount, target);
+    long error = target < 0 ? target : put(c, mount, target, mode);
     shut(target);
     shut(mount);
     return error;
@@ -819,7 +839,7 @@ static long do_remount(struct child *c, const struct step_remount *s)
     long fd = resolve(c, text(c, s->target), O_PATH);
     if (fd < 0)
         return fd;
-    long error = set_attrs(c, fd, s->attrs, false);
+    long error = set_attrs(c, fd, s->attrs, s->recursive);
     shut(fd);
     return error;
 }

@@ -69,6 +69,7 @@ struct descriptors {
 #define MAP(field)         at field;
 #define NAMESPACES(field)  uint64_t field;
 #define ATTRS(field)       uint64_t field;
+#define PROPAGATION(field) uint64_t field;
 #define CAPS(field)        uint64_t field;
 #define SIGNAL(field)      int64_t field;
 #define LIMIT(field)       int64_t field;

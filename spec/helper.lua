@@ -1,5 +1,7 @@
 -- What several specs need: where they run, throw-away children, and counts of
 -- what a library could leave behind.
+local assert = require "luassert"
+
 local helper = {}
 
 local function read(path)
@@ -24,6 +26,7 @@ helper.uid, helper.gid = ids()
 --- "user", or "userns": that user as uid 0 of a namespace with a single id.
 helper.privilege = helper.uid ~= 0 and "user" or whole_map() and "root" or "userns"
 
+--- A word of a shell command.
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
@@ -32,6 +35,9 @@ local function write(path, text)
   local file <close> = assert(io.open(path, "w"))
   assert(file:write(text))
 end
+
+helper.quote = quote
+helper.write = write
 
 --- Runs a shell command; its standard output, error and exit status.
 --- The status of a process that a signal ended is 128 + the signal.
@@ -83,5 +89,142 @@ end
 --- A wrapper that gives a script its own user namespace, and with it the
 --- privilege over the namespaces made together with it.
 helper.rootless = "unshare --user --map-root-user"
+
+-- ---- the host's side ------------------------------------------------------
+
+--- An empty directory, which whoever a container's root is may enter.
+---@return string path
+function helper.directory()
+  return (assert(helper.shell("d=$(mktemp -d) && chmod 755 $d && printf %s $d")).out)
+end
+
+function helper.remove(path)
+  assert(os.execute("rm -rf --one-file-system " .. quote(path)))
+end
+
+--- Everything below a directory with its type, mode and content, for "nothing
+--- has changed".
+---@return string
+function helper.listing(directory)
+  return helper.shell(("cd %s && find . -printf '%%p %%y %%m %%l %%s\n' | sort"):format(quote(directory))).out
+end
+
+local function descriptors()
+  local sys <const> = require "userns.sys"
+  local open <const> = {}
+  for fd = 0, 255 do
+    open[#open + 1] = sys.fileno(fd) and fd
+  end
+  return open
+end
+
+--- Zombies too.
+local function children()
+  local sys <const> = require "userns.sys"
+  local own <const>, list <const> = read("/proc/self/stat"):match("^%d+"), {}
+  for _, pid in ipairs(sys.processes()) do
+    local file <close> = io.open(("/proc/%d/stat"):format(pid))
+    local text <const> = file and file:read("a") or ""
+    list[#list + 1] = text:match("^.*%) %a (%d+)") == own and text:match("^.*%) %a") or nil
+  end
+  return list
+end
+
+local function belongings()
+  return { descriptors = descriptors(), children = children(), mounts = read("/proc/self/mountinfo") }
+end
+
+local before
+
+--- For before_each and after_each: a test leaves no descriptor, child or mount
+--- behind, whatever has not been collected yet.
+function helper.count()
+  before = belongings()
+end
+
+function helper.check_count()
+  assert.same(before, belongings())
+end
+
+-- ---- the container's side -------------------------------------------------
+
+--- A description whose root is an empty tmpfs with the given mounts, and after
+--- them what a shell needs: programs, libraries, /dev/null and /proc.
+function helper.tree(mounts)
+  local list <const> = { table.unpack(mounts or {}) }
+  for _, path in ipairs { "/bin", "/lib", "/lib64", "/usr" } do
+    list[#list + 1] = { type = "bind", source = path, target = path, readonly = true, optional = true }
+  end
+  list[#list + 1] = { type = "bind", source = "/dev/null", target = "/dev/null" }
+  list[#list + 1] = { type = "proc", target = "/proc" }
+  return { root = { type = "tmpfs" }, mounts = list }
+end
+
+--- Runs a program in a new container to its end.
+---@return userns.Result
+function helper.run(description, process)
+  local box <const> = assert(require "userns".container(description))
+  return assert(box:run(process))
+end
+
+--- What a shell script prints in a new container, without complaint. `process`
+--- has further fields of the process spec.
+---@return string
+function helper.inside(description, script, process)
+  local spec <const> = { "/bin/sh", "-c", script, stdout = "capture", stderr = "capture" }
+  for key, value in pairs(process or {}) do
+    spec[key] = value
+  end
+  local result <const> = helper.run(description, spec)
+  assert(result.ok and (result.stderr or "") == "",
+    ("%s: %s%s"):format(result.exit_code or result.signal, result.stdout, result.stderr))
+  return result.stdout
+end
+
+local ERRNO <const> = {
+  EPERM = { 1, "Operation not permitted" },
+  ENOENT = { 2, "No such file or directory" },
+  ESRCH = { 3, "No such process" },
+  ENOEXEC = { 8, "Exec format error" },
+  EBADF = { 9, "Bad file descriptor" },
+  EAGAIN = { 11, "Resource temporarily unavailable" },
+  EACCES = { 13, "Permission denied" },
+  EEXIST = { 17, "File exists" },
+  ENODEV = { 19, "No such device" },
+  ENOTDIR = { 20, "Not a directory" },
+  EISDIR = { 21, "Is a directory" },
+  EINVAL = { 22, "Invalid argument" },
+  EMFILE = { 24, "Too many open files" },
+  ENOSPC = { 28, "No space left on device" },
+  EROFS = { 30, "Read-only file system" },
+  ELOOP = { 40, "Too many levels of symbolic links" },
+}
+
+--- The fields of an error of the kernel's, with what the code implies.
+function helper.errno(code, fields)
+  fields.code, fields.errno, fields.message = code, table.unpack(ERRNO[code])
+  return fields
+end
+
+--- Why a container does not run: the fields of the error, and apart from them
+--- the advice that goes with it. The step must be the plan's, and is left out.
+---@return table fields
+---@return table advice hint, cause, causes
+function helper.refusal(description, process)
+  local box <const> = assert(require "userns".container(description))
+  local plan <const> = assert(box:plan(process))
+  local result <const>, err <const> = box:run(process)
+  assert.is_nil(result)
+  local fields <const>, advice <const> = helper.fields(err), {}
+  if fields.step then
+    local step <const> = plan[fields.step]
+    assert.same({ op = step.op, side = step.side }, { op = fields.op, side = fields.side })
+    fields.step, fields.side = nil, nil
+  end
+  for _, name in ipairs { "hint", "cause", "causes" } do
+    advice[name], fields[name] = fields[name], nil
+  end
+  return fields, advice
+end
 
 return helper

@@ -1,0 +1,115 @@
+-- Where the benchmark runs: a work directory with the compiled programs, and in
+-- it, for each user who launches, the directories that the contenders ask for.
+local bundle = require "bench.bundle"
+local command = require "bench.command"
+
+local join <const>, must <const> = command.join, command.must
+
+-- The host id that root of the initial namespace hands inside.
+local nobody <const> = 65534
+
+local function on_close(action)
+  return setmetatable({}, { __close = action })
+end
+
+local function compile(sources, work)
+  local function build(name, ...)
+    must(join({ os.getenv "CC" or "cc", "-std=c11", "-O2" }, { ... },
+      { "-o", work .. "/" .. name, sources .. "/" .. name .. ".c" }))
+  end
+  build("floor")
+  build("spawn")
+  build("noop", "-static", "-nostartfiles")
+end
+
+-- The checkout may lie below a directory that only its owner enters.
+local function copy_library(sources, work)
+  must { "mkdir", work .. "/lua", work .. "/lib" }
+  must { "cp", sources .. "/host.lua", work }
+  local init <const> = package.searchpath("userns", package.path)
+  local module <const> = package.searchpath("userns.sys", package.cpath)
+  if init and module then
+    must { "cp", "-r", init:match("^(.*)/"), work .. "/lua" }
+    must { "cp", "-r", module:match("^(.*)/"), work .. "/lib" }
+  end
+  must { "chmod", "-R", "a+rX", work }
+end
+
+local place = {}
+
+--- A new work directory with the compiled programs and the library; not in /tmp,
+--- which the standard job covers.
+---@param sources string the directory of the C files
+---@return string work
+---@return table guard removes the directory when it is closed
+function place.work(sources)
+  local work <const> = must { "mktemp", "-d", "/var/tmp/userns-bench.XXXXXX" }
+  local guard <const> = on_close(function()
+    must { "rm", "-r", "-f", "--one-file-system", work }
+  end)
+  compile(sources, work)
+  copy_library(sources, work)
+  return work, guard
+end
+
+--- Makes the user if there is none of this name.
+---@param name string
+---@return table guard removes the user, if made here, when it is closed
+function place.user(name)
+  if command.run { "id", name } then
+    return on_close(function() end)
+  end
+  must { "useradd", "--no-create-home", name }
+  return on_close(function()
+    must { "userdel", name }
+  end)
+end
+
+---@class Place
+---@field privilege string[] the words that take the launching user's privilege
+---@field lua string the interpreter
+---@field environment string[] the words by which Lua finds the library
+---@field host string the Lua program that embeds the library
+---@field floor string
+---@field spawn string
+---@field noop string
+---@field share string the directory bound read-write
+---@field bundle string the OCI bundle
+---@field state string where the OCI runtimes keep their state
+
+--- Prepares the directories of one user.
+---@param work string
+---@param privilege string[]
+---@return Place
+function place.prepare(work, privilege)
+  local uid <const> = tonumber(must(join(privilege, { "id", "-u" })))
+  local gid <const> = tonumber(must(join(privilege, { "id", "-g" })))
+  local own <const> = ("%s/%d"):format(work, uid)
+  local prepared <const> = {
+    privilege = privilege,
+    lua = arg[-1],
+    environment = {
+      "env",
+      ("LUA_PATH=%s/lua/?.lua;%s/lua/?/init.lua"):format(work, work),
+      ("LUA_CPATH=%s/lib/?.so"):format(work),
+    },
+    host = work .. "/host.lua",
+    floor = work .. "/floor",
+    spawn = work .. "/spawn",
+    noop = work .. "/noop",
+    share = own .. "/share",
+    bundle = own .. "/bundle",
+    state = own .. "/state",
+  }
+  must { "mkdir", "-p", prepared.share, prepared.bundle .. "/rootfs", prepared.state }
+  bundle.write(prepared.bundle, {
+    program = prepared.noop,
+    directory = prepared.share,
+    uid = uid == 0 and nobody or uid,
+    gid = uid == 0 and nobody or gid,
+  })
+  must { "chown", "-R", uid .. ":" .. gid, own }
+  return prepared
+end
+
+return place

@@ -1,0 +1,45 @@
+/*
+ * spawn RUNS PROGRAM [ARGUMENT...]: runs the program RUNS times, one after the
+ * other, and prints the nanoseconds from posix_spawn to the end of each run.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+static void run(char *argv[])
+{
+    pid_t pid;
+    errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+    if (errno != 0)
+        err(1, "%s", argv[0]);
+    siginfo_t end;
+    if (waitid(P_PID, (id_t)pid, &end, WEXITED) != 0)
+        err(1, "waitid");
+    if (end.si_code != CLD_EXITED || end.si_status != 0)
+        errx(1, "%s: %s %d", argv[0],
+             end.si_code == CLD_EXITED ? "exit status" : "signal",
+             end.si_status);
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc < 3)
+        errx(2, "usage: spawn RUNS PROGRAM [ARGUMENT...]");
+    for (long runs = strtol(argv[1], NULL, 10); runs > 0; runs--) {
+        int64_t start = nanoseconds();
+        run(&argv[2]);
+        printf("%" PRId64 "\n", nanoseconds() - start);
+    }
+    return 0;
+}

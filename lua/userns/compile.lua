@@ -1,0 +1,460 @@
+-- A normalised description, a process and the facts of a host become a plan.
+-- Pure: what depends on the world is in `host`.
+--
+-- The stages stand in the order in which they run.  `before` names stages that
+-- must come later, and why; a spec holds every one of them against this list.
+local error_object = require "userns.error"
+local ids = require "userns.ids"
+local mounts = require "userns.mounts"
+local plan = require "userns.plan"
+local schema = require "userns.schema"
+local sys = require "userns.sys"
+
+local compile = {}
+
+-- ---- the context that stages add to --------------------------------------
+
+local context = {}
+context.__index = context
+
+function context:add(step)
+  self.steps[#self.steps + 1] = step
+end
+
+--- A step for when everything has been put in place.
+function context:later(step)
+  self.last[#self.last + 1] = step
+end
+
+--- Has a path opened while the host's tree is in sight; the slot it gets.
+function context:open(path, source, how)
+  local slot <const> = #self.sources
+  self.sources[slot + 1] = {
+    op = "open", slot = slot, path = path, source = source,
+    major = how.major, minor = how.minor, optional = how.optional,
+  }
+  return slot
+end
+
+--- Has names below a mount hidden and protected, unless the description says
+--- itself what is to be.
+function context:protect(target, masked, readonly, source)
+  if self.d.allow_userns then
+    return -- a masked /proc forbids mounting another one inside
+  end
+  for field, names in pairs { masked_paths = masked, readonly_paths = readonly } do
+    for _, name in ipairs(not self.d[field] and names or {}) do
+      table.insert(self[field].paths, target .. "/" .. name)
+      self[field].source = source
+    end
+  end
+end
+
+--- Has the gid an outside one?
+function context:maps_gid(gid)
+  return not self.identity.gid.map or ids.outside(self.identity.gid.map, gid) ~= nil
+end
+
+function context:degrade(feature, used, reason)
+  table.insert(self.degraded, { feature = feature, used = used, reason = reason })
+end
+
+-- ---- stages ---------------------------------------------------------------
+
+local stages = {}
+
+local function stage(name, emit, before)
+  stages[#stages + 1] = { name = name, emit = emit, before = before or {} }
+end
+
+compile.stages = stages
+
+--- A plan shares no table with what it was made of.
+local function copied(list)
+  return table.move(list, 1, #list, 1, {})
+end
+
+local function namespace_list(set)
+  local list <const> = {}
+  for _, name in ipairs(schema.namespaces) do
+    list[#list + 1] = set[name] and name or nil
+  end
+  return list
+end
+
+stage("clone", function(c)
+  if c.identity.separate then
+    c:add { op = "image", path = c.host.image }
+  end
+  c:add { op = "clone", namespaces = namespace_list(c.d.namespaces), source = "namespaces" }
+  c:add { op = "close_fds", source = "process.fds" }
+end, { pdeathsig = "there is no child before" })
+
+stage("pdeathsig", function(c)
+  if c.d.die_with_parent then
+    c:add { op = "pdeathsig", signal = "KILL", source = "die_with_parent" }
+  end
+end, { maps = "a host that dies while the child waits must take it along" })
+
+stage("maps", function(c)
+  c:add { op = "await" }
+  if c.d.namespaces.user then
+    if c.identity.setgroups.write then
+      c:add { op = "setgroups", value = c.identity.setgroups.write, source = "setgroups" }
+    end
+    c:add { op = "uid_map", map = c.identity.uid.map, source = "uid_map" }
+    c:add { op = "gid_map", map = c.identity.gid.map, source = "gid_map" }
+  end
+  c:add { op = "release" }
+end, {
+  loopback = "capabilities over the new namespaces are the mapped root's",
+  identity = "an unmapped id cannot be set",
+  mounts = "making a file with an unmapped id is EOVERFLOW",
+})
+
+stage("undumpable", function(c)
+  if c.identity.separate then
+    c:add { op = "undumpable" }
+  end
+end, { mounts = "nobody inside may look into the set-up" })
+
+stage("loopback", function(c)
+  if c.d.namespaces.net then
+    c:add { op = "loopback", source = "namespaces" }
+  end
+end, { capabilities = "needs CAP_NET_ADMIN" })
+
+stage("limit_userns", function(c)
+  if c.d.namespaces.user and not c.d.allow_userns then
+    c:add {
+      op = "sysctl", path = "/proc/sys/user/max_user_namespaces", value = "0", source = "allow_userns",
+    }
+  end
+end, {
+  root = "the host's /proc is in sight",
+  capabilities = "needs CAP_SYS_RESOURCE, and lasts because nobody inside has it afterwards",
+})
+
+--- Slaves must never have been cut off; whatever else is wanted starts private,
+--- so that nothing of the set-up travels to the host.
+stage("propagation", function(c)
+  if c.d.namespaces.mnt then
+    c:add {
+      op = "propagation", kind = c.d.propagation == "slave" and "slave" or "private", source = "propagation",
+    }
+  end
+end, { root = "pivot_root refuses shared parents, and no mount may travel to the host" })
+
+-- Descriptors that a set-up needs besides those of its sources.
+local SPARE_FILES <const> = 32
+
+stage("sources", function(c)
+  local needed <const>, limit <const> = #c.sources + SPARE_FILES, c.host.nofile
+  if needed > limit.soft then
+    c:add { op = "rlimit", resource = "nofile", soft = limit.hard, hard = limit.hard, source = "mounts" }
+    c.restore_nofile = true
+  end
+  table.move(c.sources, 1, #c.sources, #c.steps + 1, c.steps)
+end, {
+  identity = "the caller may see what the container's root may not",
+  root = "a path means what it means on the host",
+})
+
+stage("identity", function(c)
+  local uid <const>, gid <const> = c.identity.uid, c.identity.gid
+  if gid.now ~= gid.builder then
+    c:add { op = "setgid", gid = gid.builder, source = "gid_map" }
+  end
+  if c.identity.setgroups.works or #c.process.groups > 0 then
+    c:add { op = "groups", groups = copied(c.process.groups), source = "process.groups" }
+  elseif #c.host.groups > (c.host.groups[1] == c.host.gid and 1 or 0) then
+    c:degrade("groups", "the caller's supplementary groups",
+      "setgroups(2) is denied where the caller may not map groups freely")
+  end
+  if uid.now ~= uid.builder then
+    c:add { op = "setuid", uid = uid.builder, keep_caps = uid.builder ~= 0 or nil, source = "uid_map" }
+    c:rearm()
+  end
+end, {
+  root = "making a file with an unmapped id is EOVERFLOW",
+  program_identity = "the builder's ids come first",
+})
+
+--- Another uid clears the death signal (prctl(2)).
+function context:rearm()
+  if self.d.die_with_parent then
+    self:add { op = "pdeathsig", signal = "KILL", source = "die_with_parent" }
+  end
+end
+
+stage("root", function(c)
+  local nothing <const> = c.d.root.type == "host" and #c.mount_steps + #c.masked_paths.paths
+    + #c.readonly_paths.paths == 0
+  if c.d.namespaces.mnt and not nothing then
+    table.move(c.root_steps, 1, #c.root_steps, #c.steps + 1, c.steps)
+  end
+end, { mounts = "they are put into it" })
+
+stage("mounts", function(c)
+  table.move(c.mount_steps, 1, #c.mount_steps, #c.steps + 1, c.steps)
+end, {
+  protect = "what is not there cannot be hidden",
+  pivot = "a new proc is allowed while the host's is in sight",
+})
+
+stage("protect", function(c)
+  local masked <const>, readonly <const> = c.masked_paths, c.readonly_paths
+  if #masked.paths > 0 then
+    c:add { op = "mask", slot = c.null_slot, paths = masked.paths, source = masked.source }
+  end
+  if #readonly.paths > 0 then
+    c:add { op = "readonly", paths = readonly.paths, source = readonly.source }
+  end
+  table.move(c.last, 1, #c.last, #c.steps + 1, c.steps)
+end, { pivot = "the host's /dev/null hides files, not one that the root may have" })
+
+stage("pivot", function(c)
+  if c.d.namespaces.mnt and c.d.root.type ~= "host" and c.d.root.source ~= "/" then
+    c:add { op = "pivot_root", source = "root" }
+  end
+  if c.d.namespaces.mnt and (c.d.propagation == "shared" or c.d.propagation == "unbindable") then
+    c:add { op = "propagation", kind = c.d.propagation, source = "propagation" }
+  end
+end, { chdir = "the working directory is inside", capabilities = "needs CAP_SYS_ADMIN" })
+
+stage("uts", function(c)
+  for _, field in ipairs { "hostname", "domainname" } do
+    if c.d[field] then
+      c:add { op = field, name = c.d[field], source = field }
+    end
+  end
+end, { capabilities = "needs CAP_SYS_ADMIN over the uts namespace" })
+
+stage("session", function(c)
+  if c.d.new_session then
+    c:add { op = "setsid", source = "new_session" }
+  end
+  c:add { op = "keyring", required = c.d.strict or nil }
+end, { seal = "a filter may deny it" })
+
+stage("limits", function(c)
+  local nofile <const> = c.host.nofile
+  if c.restore_nofile then
+    c:add { op = "rlimit", resource = "nofile", soft = nofile.soft, hard = nofile.hard, source = "mounts" }
+  end
+  c:add { op = "rlimit", resource = "core", soft = 0, hard = 0 }
+  c:add { op = "umask", mask = c.process.umask, source = "process.umask" }
+end)
+
+stage("chdir", function(c)
+  c:add { op = "chdir", path = c.process.cwd, source = "process.cwd" }
+end, { program_identity = "as the container's root one may enter what others may not" })
+
+--- Who may drop capabilities for good; an ordinary user in the host's user
+--- namespace has none to drop, and with no_new_privs gains none.
+stage("bounding", function(c)
+  if c.d.namespaces.user or c.host.capabilities.setpcap then
+    c:add { op = "bounding", keep = copied(c.kept), source = "capabilities" }
+  end
+end, {
+  program_identity = "needs CAP_SETPCAP, and else an exec as uid 0 regains everything",
+  capabilities = "needs CAP_SETPCAP",
+})
+
+stage("program_identity", function(c)
+  local uid <const>, gid <const> = c.identity.uid, c.identity.gid
+  if gid.builder ~= gid.program then
+    c:add { op = "setgid", gid = gid.program, source = "process.gid" }
+  end
+  if uid.builder ~= uid.program then
+    c:add { op = "setuid", uid = uid.program, keep_caps = #c.kept > 0 or nil, source = "process.uid" }
+    c:rearm()
+  end
+end, { capabilities = "needs CAP_SETUID and CAP_SETGID" })
+
+stage("capabilities", function(c)
+  local ambient <const> = c.identity.uid.program ~= 0 and c.kept or {}
+  c:add {
+    op = "capabilities", effective = copied(c.kept), permitted = copied(c.kept),
+    inheritable = copied(ambient), ambient = copied(ambient), source = "capabilities",
+  }
+end, { exec = "execve computes from these" })
+
+stage("seal", function(c)
+  if c.d.no_new_privs then
+    c:add { op = "no_new_privs", source = "no_new_privs" }
+  end
+end, { exec = "holds for what is executed" })
+
+local function from_words(from)
+  return type(from) == "string" and from or io.type(from) and "file"
+    or math.type(from) == "integer" and ("fd %d"):format(from) or "file"
+end
+
+stage("descriptors", function(c)
+  local fds <const> = {}
+  for target, field in ipairs { "stdin", "stdout", "stderr" } do
+    fds[target] = { target = target - 1, from = from_words(c.process[field]), source = "process." .. field }
+  end
+  local further <const> = {}
+  for target in next, c.process.fds do
+    further[#further + 1] = target
+  end
+  table.sort(further)
+  for _, target in ipairs(further) do
+    fds[#fds + 1] = {
+      target = target, from = from_words(c.process.fds[target]), source = ("process.fds[%d]"):format(target),
+    }
+  end
+  c:add { op = "descriptors", fds = fds, source = "process.fds" }
+end, { exec = "the program inherits them" })
+
+stage("signals", function(c)
+  c:add { op = "signals" }
+end, { exec = "what the host ignores or blocks, the program would" })
+
+--- The variables: the short environment or the host's, then the spec's own.
+local function environment(process, host)
+  local env <const> = {}
+  local inherited = process.inherit_env
+  for name, value in next, inherited == true and host.environ or host.env do
+    env[name] = value
+  end
+  for _, name in ipairs(type(inherited) == "table" and inherited or {}) do
+    env[name] = host.environ[name]
+  end
+  for name, value in next, process.env do
+    env[name] = value
+  end
+  local list <const> = {}
+  for name, value in next, env do
+    list[#list + 1] = name .. "=" .. value
+  end
+  table.sort(list)
+  return list, env.PATH
+end
+
+--- A name without a slash is looked for in PATH, inside the container.
+local function candidates(program, path)
+  if program:find("/", 1, true) then
+    return { program }
+  end
+  local list <const> = {}
+  for directory in (path or ""):gmatch("[^:]+") do
+    list[#list + 1] = directory:gsub("/*$", "") .. "/" .. program
+  end
+  return list
+end
+
+stage("exec", function(c)
+  local process <const> = c.process
+  local env <const>, path = environment(process, c.host)
+  local argv <const> = copied(process.argv)
+  local program <const> = argv[1] or "<program>"
+  argv[1] = process.argv0 or program
+  c:add {
+    op = "exec", program = program, paths = candidates(program, path), argv = argv, env = env,
+    source = "process[1]",
+  }
+end)
+
+-- ---- compiling ------------------------------------------------------------
+
+--- Collects, before any stage runs, what mounts need: sources are opened long
+--- before they are put in place.
+local function lay_out(c)
+  local d <const> = c.d
+  local function collect(build)
+    c.steps = {}
+    build()
+    return c.steps
+  end
+  c.root_steps = collect(function()
+    mounts.root(c, d.root)
+  end)
+  c.mount_steps = collect(function()
+    for i, mount in ipairs(d.mounts) do
+      mounts.add(c, mount, ("mounts[%d]"):format(i))
+    end
+  end)
+  if #c.masked_paths.paths > 0 then
+    c.null_slot = c:open("/dev/null", c.masked_paths.source, { major = 1, minor = 3 })
+  end
+  c.steps = {}
+end
+
+local function listed(paths, source)
+  return { paths = copied(paths or {}), source = source }
+end
+
+--- Whoever is named must be somebody inside.
+local function id_problems(d, process, identity)
+  local problems <const> = {}
+  local function check(kind, id, field)
+    local map <const> = identity[kind].map
+    if id and map and not ids.outside(map, id) then
+      problems[#problems + 1] = { field = field, message = ("%d is not mapped by %s_map"):format(id, kind) }
+    end
+  end
+  for _, kind in ipairs { "uid", "gid" } do
+    check(kind, identity[kind].program, "process." .. kind)
+    for i, mount in ipairs(d.mounts) do
+      check(kind, mount[kind], ("mounts[%d].%s"):format(i, kind))
+    end
+  end
+  for i, gid in ipairs(process.groups) do
+    check("gid", gid, ("process.groups[%d]"):format(i))
+  end
+  if #process.groups > 0 and d.setgroups == "deny" then
+    problems[#problems + 1] = { field = "process.groups", message = "setgroups is \"deny\"" }
+  end
+  return problems
+end
+
+local function sorted(set)
+  local list <const> = {}
+  for _, name in ipairs(schema.capabilities) do
+    list[#list + 1] = set[name] and name or nil
+  end
+  return list
+end
+
+local SIDES <const> = {}
+for name, op in pairs(sys.ops()) do
+  SIDES[name] = op.side
+end
+
+--- The plan of a container's process on a host.
+---@param d table normalised description
+---@param process table normalised process spec; without a program the plan ends
+---  in a placeholder
+---@param host userns.Host
+---@return userns.Plan? plan
+---@return userns.Error? err EINVALID: ids that the map does not have; with
+---  `strict`, what would be degraded
+function compile.compile(d, process, host)
+  local identity <const> = ids.resolve(d, process, host)
+  local problems <const> = id_problems(d, process, identity)
+  if #problems > 0 then
+    return nil, error_object.invalid(problems)
+  end
+  local c <const> = setmetatable({
+    d = d, process = process, host = host, identity = identity, kept = sorted(d.capabilities),
+    steps = {}, sources = {}, last = {}, degraded = {},
+    masked_paths = listed(d.masked_paths, "masked_paths"),
+    readonly_paths = listed(d.readonly_paths, "readonly_paths"),
+  }, context)
+  lay_out(c)
+  for _, s in ipairs(stages) do
+    s.emit(c)
+  end
+  for _, step in ipairs(c.steps) do
+    step.side = SIDES[step.op]
+  end
+  if d.strict and #c.degraded > 0 then
+    return nil, error_object.degraded(c.degraded)
+  end
+  return plan.new(c.steps, c.degraded)
+end
+
+return compile

@@ -1,0 +1,112 @@
+-- The upper floor's side of the one error object: what is wrong with a
+-- description, and what a failed step means in the words of its author.
+local sys = require "userns.sys"
+
+local error_object = {}
+
+--- The error of a wrong description or process spec: the first problem's field
+--- and message, and all of them in `problems`.
+---@param problems { field: string, message: string }[]
+---@return userns.Error
+function error_object.invalid(problems)
+  local objects <const> = {}
+  for i, problem in ipairs(problems) do
+    objects[i] = sys.error {
+      op = "validate", code = "EINVALID", message = problem.message, field = problem.field,
+    }
+  end
+  local first <const> = problems[1]
+  return sys.error {
+    op = "validate",
+    code = "EINVALID",
+    field = first.field,
+    message = #problems == 1 and first.message
+      or ("%s, and %d more problem%s"):format(first.message, #problems - 1, #problems > 2 and "s" or ""),
+    problems = objects,
+  }
+end
+
+--- The error of what `strict` does not allow to be degraded.
+---@param degraded { feature: string, used: string, reason: string }[]
+---@return userns.Error
+function error_object.degraded(degraded)
+  local first <const> = degraded[1]
+  return sys.error {
+    op = "compile", code = "EDEGRADED", field = "strict",
+    message = ("%s: only %s is to be had (%s)"):format(first.feature, first.used, first.reason),
+  }
+end
+
+-- The system calls that look up and fill the place where something is put.
+local PLACE <const> = {
+  openat2 = true, mkdirat = true, mknodat = true, openat = true, move_mount = true, symlinkat = true,
+}
+
+-- Per op: which part of its field a failure is about, where it is not the whole.
+local REFINE <const> = {
+  bind = function(step, err)
+    return PLACE[err.syscall] and { ".target", step.target } or { ".source", step.path }
+  end,
+  mount = function(step, err)
+    local option <const> = err.syscall == "fsconfig" and err.item and step.options[err.item]
+    return option and { "." .. option:match("^[^=]*"), nil } or PLACE[err.syscall] and { ".target", step.target }
+  end,
+  exec = function(step, err)
+    return { "", step.paths[err.item or 1] }
+  end,
+  mask = function(step, err)
+    return { "", step.paths[err.item or 1] }
+  end,
+}
+REFINE.readonly = REFINE.mask
+
+local PLACE_OPS <const> = { dir = true, file = true, symlink = true }
+
+local function path_of(step)
+  return step.target or step.path
+end
+
+-- What errno's own words do not say, by op and code.
+local HINTS <const> = {
+  { ops = { bind = true, mount = true, dir = true, file = true, symlink = true }, code = "ENOENT", place = true,
+    hint = "the target does not exist, and making it here would leave traces outside the container; "
+      .. "create it, or use a tmpfs above it" },
+  { ops = { file = true }, code = "EEXIST",
+    hint = "the file exists in a tree that is not the container's own" },
+  { ops = { symlink = true }, code = "EROFS",
+    hint = "a link here would leave traces outside the container; use a tmpfs above it" },
+  { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
+    hint = "the directory is outside the container's root" },
+  { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
+}
+
+local function hint_for(step, err)
+  for _, row in ipairs(HINTS) do
+    if row.ops[step.op] and row.code == err.code and (not row.place or PLACE[err.syscall])
+      and (not row.syscall or row.syscall == err.syscall) then
+      return row.hint
+    end
+  end
+end
+
+--- Fills in, from the plan, what the engine's report of a failed step means.
+---@param err userns.Error with step, and item where the step has several
+---@param plan userns.Plan
+---@return userns.Error the same
+function error_object.locate(err, plan)
+  local step <const> = plan[err.step]
+  if not step then
+    return err
+  end
+  local part <const> = REFINE[step.op] and REFINE[step.op](step, err)
+    or PLACE_OPS[step.op] and { ".target", step.target } or {}
+  err.op = step.op
+  err.side = step.side
+  err.path = part[2] or path_of(step)
+  err.field = step.source and step.source .. (part[1] or "")
+  err.hint = hint_for(step, err)
+  err.item = nil
+  return err
+end
+
+return error_object

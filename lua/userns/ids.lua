@@ -1,0 +1,119 @@
+-- Maps and ids: what the words of a description mean for a caller, and whether
+-- the child has to change its ids as the kernel sees them.
+local ids = {}
+
+-- The kernel's "nobody", where root has no subordinate ids.
+local NOBODY <const> = 65534
+
+--- The range of a map that has an id on one side.
+local function find(map, id, side)
+  for _, range in ipairs(map) do
+    if range[side] <= id and id < range[side] + range.count then
+      return range
+    end
+  end
+end
+
+--- The id outside that an inside id stands for, nil when it is not mapped.
+function ids.outside(map, id)
+  local range <const> = find(map, id, "inside")
+  return range and range.outside + (id - range.inside)
+end
+
+--- The inside id that stands for one outside, nil when it is not mapped.
+function ids.inside(map, id)
+  local range <const> = find(map, id, "outside")
+  return range and range.inside + (id - range.outside)
+end
+
+--- An id of the caller's that gives nothing: root's own, which owns the files
+--- of /proc/sys and much else, is never handed inside by a word (CVE-2019-5736
+--- and its kin), unless there is no other.
+local function harmless(host, kind)
+  local own <const>, caller_map <const> = host[kind], host[kind .. "_map"]
+  if host.uid ~= 0 then
+    return own
+  end
+  for _, range in ipairs(host.subids[kind]) do
+    if ids.outside(caller_map, range.start) then
+      return range.start
+    end
+  end
+  return ids.outside(caller_map, NOBODY) and NOBODY or own
+end
+
+local function copied(map)
+  local copy <const> = {}
+  for i, range in ipairs(map) do
+    copy[i] = { inside = range.inside, outside = range.outside, count = range.count }
+  end
+  return copy
+end
+
+--- A map as ranges: the words mean one id.
+local function resolve(map, host, kind)
+  if type(map) == "table" then
+    return copied(map)
+  end
+  local outside <const> = harmless(host, kind)
+  return { { inside = map == "root" and 0 or outside, outside = outside, count = 1 } }
+end
+
+--- Root of the container as far as there is one, else whoever the program is:
+--- the id that makes files and mounts.
+local function builder(map, wanted)
+  return ids.outside(map, 0) and 0 or wanted
+end
+
+local function one_kind(d, process, host, kind)
+  if not d.namespaces.user then
+    local own <const> = host[kind]
+    return { program = process[kind] or own, builder = own, now = own, kernel = process[kind] or own }
+  end
+  local map <const> = resolve(d[kind .. "_map"], host, kind)
+  local program <const> = process[kind] or ids.outside(map, 0) and 0 or map[1].inside
+  return {
+    map = map,
+    program = program,
+    builder = builder(map, program),
+    now = ids.inside(map, host[kind]),
+    kernel = ids.outside(map, program),
+  }
+end
+
+--- Whether setgroups(2) will work inside, and what to write to make it so.
+local function setgroups(d, host)
+  if not d.namespaces.user then
+    return { works = host.capabilities.setgid == true }
+  end
+  local word <const> = d.setgroups or host.capabilities.setgid and "allow" or "deny"
+  return {
+    write = word == "deny" and host.setgroups == "allow" and "deny" or nil,
+    works = word == "allow" and host.setgroups == "allow",
+  }
+end
+
+--- Everything about ids that a plan needs.  For each kind, "uid" and "gid": its
+--- map, the id of the program, of the builder, the caller's own as it is inside
+--- (`now`, nil: unmapped), and the program's outside (`kernel`, nil: unmapped).
+---@param d table normalised description
+---@param process table normalised process spec
+---@param host userns.Host
+---@return table identity
+function ids.resolve(d, process, host)
+  local uid <const> = one_kind(d, process, host, "uid")
+  local gid <const> = one_kind(d, process, host, "gid")
+  local function changes(kind)
+    return kind.now ~= kind.builder or kind.builder ~= kind.program
+  end
+  return {
+    uid = uid,
+    gid = gid,
+    setgroups = setgroups(d, host),
+    -- setting another kernel id clears the dumpable flag of the memory that
+    -- the process runs in, which must not be the host's
+    separate = changes(uid) or changes(gid),
+  }
+end
+
+return ids

@@ -1,0 +1,243 @@
+-- Fills in every default of a valid description or process spec.  What comes
+-- out is complete and shares no table with what came in; nobody checks or
+-- defaults it again.
+local schema = require "userns.schema"
+local types = require "userns.types"
+
+local normalise = {}
+
+--- A list or map of plain values of its own; anything else as it is.
+local function copy(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  local own <const> = {}
+  for key, item in next, value do
+    own[key] = item
+  end
+  return own
+end
+
+local function as_list(value)
+  return type(value) == "table" and copy(value) or { value }
+end
+
+local function to_mode(value)
+  return type(value) == "string" and tonumber(value, 8) or value
+end
+
+--- Slashes doubled or at the end mean nothing, and "." neither.
+local function clean(path)
+  local names <const> = {}
+  for name in path:gmatch("[^/]+") do
+    names[#names + 1] = name ~= "." and name or nil
+  end
+  return "/" .. table.concat(names, "/")
+end
+
+local function set_of(list)
+  local set <const> = {}
+  for _, name in ipairs(list) do
+    set[name] = true
+  end
+  return set
+end
+
+local function namespaces(description)
+  if description.namespaces ~= nil then
+    return set_of(as_list(description.namespaces))
+  end
+  local set <const> = set_of(schema.namespaces)
+  set.time = nil
+  for _, name in ipairs(as_list(description.share)) do
+    set[name] = nil
+  end
+  return set
+end
+
+local function id_map(map)
+  if type(map) ~= "table" then
+    return map or "root"
+  end
+  local ranges <const> = {}
+  for i, range in ipairs(map) do
+    ranges[i] = copy(range)
+  end
+  return ranges
+end
+
+local function capabilities(value)
+  local list = value or "none"
+  if list == "all" then
+    list = schema.capabilities
+  end
+  local set <const> = {}
+  for _, name in ipairs(list ~= "none" and list or {}) do
+    set[schema.capability(name)] = true
+  end
+  return set
+end
+
+-- Fields whose form is made uniform, by name; the rest is copied.
+local FORMS <const> = {
+  mode = to_mode,
+  size = types.to_bytes,
+  target = clean,
+  options = as_list,
+}
+
+local function record(value, fields)
+  local complete <const> = {}
+  for _, field in ipairs(fields) do
+    local given = value[field.name]
+    if given == nil then
+      given = field.default
+    end
+    local form <const> = FORMS[field.name]
+    complete[field.name] = given ~= nil and form and form(given) or given
+  end
+  complete.options = complete.options or {}
+  return complete
+end
+
+local function mounts(list)
+  local complete <const> = {}
+  for i, mount in ipairs(list or {}) do
+    complete[i] = record(mount, schema.mount.variants[mount.type].fields)
+  end
+  return complete
+end
+
+local function root(value)
+  if value == nil then
+    return { type = "host" }
+  end
+  local given <const> = type(value) == "string" and { type = "bind", source = value } or value
+  return record(given, schema.root.variants[given.type].fields)
+end
+
+local function paths(list)
+  if list == nil then
+    return nil
+  end
+  local cleaned <const> = {}
+  for i, path in ipairs(list) do
+    cleaned[i] = clean(path)
+  end
+  return cleaned
+end
+
+local function default(value, otherwise)
+  if value == nil then
+    return otherwise
+  end
+  return value
+end
+
+--- The complete form of a valid description.  `given` tells which fields its
+--- author wrote; maps stay words where they are, since what those mean depends
+--- on the host.
+---@param description table
+---@return table normalised
+function normalise.description(description)
+  local given <const> = {}
+  for key in next, description do
+    given[key] = true
+  end
+  return {
+    given = given,
+    namespaces = namespaces(description),
+    share = as_list(description.share),
+    uid_map = id_map(description.uid_map),
+    gid_map = id_map(description.gid_map),
+    setgroups = description.setgroups,
+    hostname = description.hostname,
+    domainname = description.domainname,
+    root = root(description.root),
+    mounts = mounts(description.mounts),
+    propagation = description.propagation or "private",
+    masked_paths = paths(description.masked_paths),
+    readonly_paths = paths(description.readonly_paths),
+    capabilities = capabilities(description.capabilities),
+    no_new_privs = default(description.no_new_privs, true),
+    allow_userns = default(description.allow_userns, false),
+    die_with_parent = default(description.die_with_parent, true),
+    new_session = default(description.new_session, true),
+    strict = default(description.strict, false),
+    process = normalise.over(description.process, {}),
+  }
+end
+
+local function has_argv(process)
+  for key in next, process do
+    if math.type(key) == "integer" then
+      return true
+    end
+  end
+  return false
+end
+
+--- A process spec laid over defaults: fields one by one, `env` variable by
+--- variable, the argument vector as a whole.
+---@param defaults table?
+---@param process table
+---@return table merged
+function normalise.over(defaults, process)
+  local merged <const> = {}
+  local own_argv <const> = has_argv(process)
+  for key, value in next, defaults or {} do
+    if math.type(key) ~= "integer" or not own_argv then
+      merged[key] = copy(value)
+    end
+  end
+  -- what is read on standard input is one thing
+  if process.input ~= nil or process.stdin ~= nil then
+    merged.input, merged.stdin = nil, nil
+  end
+  for key, value in next, process do
+    merged[key] = copy(value)
+  end
+  if defaults and type(defaults.env) == "table" and type(process.env) == "table" then
+    merged.env = {}
+    for _, source in ipairs { defaults.env, process.env } do
+      for name, value in next, source do
+        merged.env[name] = value
+      end
+    end
+  end
+  return merged
+end
+
+local function signal(value)
+  return type(value) == "string" and value:gsub("^SIG", "") or value
+end
+
+--- The complete form of a valid process spec; ids stay nil where the map
+--- decides.
+---@param process table
+---@return table normalised
+function normalise.process(process)
+  local kill_signal <const> = signal(process.kill_signal or "KILL")
+  return {
+    argv = table.move(process, 1, #process, 1, {}),
+    argv0 = process.argv0,
+    env = copy(process.env or {}),
+    inherit_env = copy(default(process.inherit_env, false)),
+    cwd = process.cwd or "/",
+    uid = process.uid,
+    gid = process.gid,
+    groups = copy(process.groups or {}),
+    umask = to_mode(process.umask or "0022"),
+    stdin = process.input ~= nil and "input" or process.stdin or "inherit",
+    stdout = process.stdout or "inherit",
+    stderr = process.stderr or "inherit",
+    input = process.input,
+    max_output = types.to_bytes(process.max_output),
+    fds = copy(process.fds or {}),
+    timeout = process.timeout,
+    kill_signal = kill_signal,
+    kill_after = process.kill_after or 1,
+  }
+end
+
+return normalise

@@ -1,0 +1,116 @@
+-- A plan: the steps of parent and child in order, as plain data that prints
+-- itself.  What is printed is what runs; an error's `step` counts these lines.
+local sys = require "userns.sys"
+
+local plan = {}
+
+local OPS <const> = sys.ops()
+local OCTAL <const> = { mode = true, mask = true }
+
+local function word(value)
+  local text <const> = tostring(value)
+  if text ~= "" and not text:find("[%s%c\"\\\128-\255]") then
+    return text
+  end
+  return '"' .. text:gsub("[%c\"\\\127-\255]", function(c)
+    return c == "\n" and "\\n" or (c == '"' or c == "\\") and "\\" .. c or ("\\x%02x"):format(c:byte())
+  end) .. '"'
+end
+
+local function entry(item)
+  if type(item) ~= "table" then
+    return word(item)
+  elseif item.target then
+    return ("%d:%s"):format(item.target, (item.from:gsub(" ", "")))
+  end
+  return ("%d:%d:%d"):format(item.inside, item.outside, item.count)
+end
+
+local function list(items)
+  local words <const> = {}
+  for i, item in ipairs(items) do
+    words[i] = entry(item)
+  end
+  return table.concat(words, ",")
+end
+
+-- What a program is given is shown as it is called, not as C has it.
+local SHOW <const> = {
+  exec = function(step)
+    local words <const> = { word(step.program) }
+    for i = 2, #step.argv do
+      words[i] = word(step.argv[i])
+    end
+    return table.concat(words, " ")
+  end,
+  file = function(step)
+    return ("target=%s bytes=%d mode=%o"):format(word(step.target), #step.content, step.mode)
+  end,
+}
+
+local function operand(step, name)
+  local value <const> = step[name]
+  if value == nil or value == false or type(value) == "table" and #value == 0 then
+    return nil
+  elseif value == true then
+    return name
+  elseif type(value) == "table" then
+    return name .. "=" .. list(value)
+  end
+  return name .. "=" .. (OCTAL[name] and ("0%o"):format(value) or word(value))
+end
+
+local function operands(step)
+  local words <const> = {}
+  for _, name in ipairs(OPS[step.op].operands) do
+    words[#words + 1] = operand(step, name)
+  end
+  return table.concat(words, " ")
+end
+
+local function line(i, step)
+  local show <const> = SHOW[step.op] or operands
+  return (("%3d  %-6s  %-12s  %s"):format(i, step.side, step.op, show(step)):gsub("%s+$", ""))
+end
+
+local metatable <const> = { __name = "userns.plan", __index = {} }
+
+--- The listing: a numbered line for each step.
+function metatable:__tostring()
+  local lines <const> = {}
+  for i, step in ipairs(self) do
+    lines[i] = line(i, step)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The listing with a sentence for each step, on what it does and which field
+--- of the description asks for it.
+---@return string
+function metatable.__index:explain()
+  local lines <const> = {}
+  for i, step in ipairs(self) do
+    lines[#lines + 1] = line(i, step)
+    lines[#lines + 1] = ("       %s%s"):format(OPS[step.op].doc, step.source and " (" .. step.source .. ")" or "")
+  end
+  return table.concat(lines, "\n")
+end
+
+---@class userns.Step
+---@field op string what is done: the same word as in errors
+---@field side "parent"|"child" who does it
+---@field source string? the field of the description that asks for it
+
+---@class userns.Plan: userns.Step[]
+---@field degraded { feature: string, used: string, reason: string }[]
+
+--- Makes a plan of a list of steps.
+---@param steps userns.Step[]
+---@param degraded table[]
+---@return userns.Plan
+function plan.new(steps, degraded)
+  steps.degraded = degraded
+  return setmetatable(steps, metatable)
+end
+
+return plan

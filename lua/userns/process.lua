@@ -1,0 +1,326 @@
+-- A process in a container: its handle, and what became of it.
+local sys = require "userns.sys"
+
+local process = {}
+
+-- What only this file touches stands under a key that nobody else has.
+local PRIVATE <const> = {}
+
+---@class userns.Process
+---@field pid integer as the host sees it
+---@field stdin file*? where the spec says "pipe"
+---@field stdout file*?
+---@field stderr file*?
+local methods <const> = {}
+
+local metatable <const> = { __name = "userns.process", __index = methods }
+
+-- What a refusal that did not end the set-up leaves the program with.
+local USED_INSTEAD <const> = { keyring = "the caller's session keyring" }
+
+local function degraded(plan, excused)
+  local list <const> = { table.unpack(plan.degraded) }
+  for _, err in ipairs(excused) do
+    local op <const> = plan[err.step].op
+    list[#list + 1] = { feature = op, used = USED_INSTEAD[op], reason = ("%s: %s"):format(err.syscall, err.message) }
+  end
+  return list
+end
+
+--- A handle of a process that has just been launched.
+---@param child userns.sys.Process
+---@param spec table normalised process spec
+---@param set userns.Stdio
+---@param plan userns.Plan
+---@param excused userns.Error[]
+---@param detachable boolean
+---@return userns.Process
+function process.new(child, spec, set, plan, excused, detachable)
+  local now <const> = sys.clock()
+  return setmetatable({
+    pid = child.pid,
+    stdin = set.files.stdin,
+    stdout = set.files.stdout,
+    stderr = set.files.stderr,
+    [PRIVATE] = {
+      child = child,
+      spec = spec,
+      set = set,
+      detachable = detachable,
+      started = now,
+      alarm = spec.timeout and now + spec.timeout,
+      written = 0,
+      captured = {},
+      truncated = false,
+      timed_out = false,
+      degraded = degraded(plan, excused),
+    },
+  }, metatable)
+end
+
+-- ---- streams --------------------------------------------------------------
+
+local function store(state, name, data)
+  local stream = state.captured[name]
+  if not stream then
+    stream = { size = 0 }
+    state.captured[name] = stream
+  end
+  local room <const> = (state.spec.max_output or math.maxinteger) - stream.size
+  if #data > room then
+    state.truncated = true
+    data = data:sub(1, room)
+  end
+  stream.size = stream.size + #data
+  stream[#stream + 1] = data ~= "" and data or nil
+end
+
+--- Reads once from a captured stream; false when there is nothing to read now.
+local function read_some(state, name)
+  local fd <const> = state.set.captured[name]
+  local data <const> = fd and fd:read()
+  if not data then
+    return false
+  elseif data == "" then
+    fd:close()
+    state.set.captured[name] = nil
+    return false
+  end
+  store(state, name, data)
+  return true
+end
+
+--- Writes what the program takes of its input; closes when that is all, or the
+--- program wants no more.
+local function write_some(state)
+  local input <const>, set <const> = state.spec.input, state.set
+  local count, err
+  if state.written < #input then
+    count, err = set.input:write(input, state.written + 1)
+  end
+  state.written = state.written + (count or 0)
+  if state.written == #input or err and err.code ~= "EAGAIN" and err.code ~= "EINTR" then
+    set.input:close()
+    set.input = nil
+  end
+end
+
+--- What there is to wait for, and what each is good for.
+local function interests(state)
+  local entries <const>, actions <const> = { { fd = state.child } }, { false }
+  for name, fd in pairs(state.set.captured) do
+    entries[#entries + 1] = { fd = fd }
+    actions[#actions + 1] = function()
+      read_some(state, name)
+    end
+  end
+  if state.set.input then
+    entries[#entries + 1] = { fd = state.set.input, events = "w" }
+    actions[#actions + 1] = function()
+      write_some(state)
+    end
+  end
+  return entries, actions
+end
+
+-- ---- the end --------------------------------------------------------------
+
+local function text(state, name)
+  if state.spec[name] ~= "capture" then
+    return nil
+  end
+  return table.concat(state.captured[name] or {})
+end
+
+---@class userns.Result
+---@field ok boolean the exit code is 0
+---@field exit_code integer? what the program returned
+---@field signal string? or the signal that ended it: "SIGKILL"
+---@field core_dumped boolean
+---@field timed_out boolean the spec's timeout was over
+---@field oom_killed boolean
+---@field stdout string? where captured
+---@field stderr string? where captured
+---@field truncated boolean more was written than max_output
+---@field duration number seconds from launch to end
+---@field usage { user_time: number, system_time: number, max_rss: integer? }
+---@field degraded { feature: string, used: string, reason: string }[]
+
+local function result_of(state, status)
+  if not status.exit_code and not status.signal then
+    table.insert(state.degraded, {
+      feature = "status",
+      used = "none",
+      reason = "the host reaped the process, and this kernel does not tell how it ended",
+    })
+  end
+  return {
+    ok = status.exit_code == 0,
+    exit_code = status.exit_code,
+    signal = status.signal,
+    core_dumped = status.core_dumped,
+    timed_out = state.timed_out,
+    oom_killed = false,
+    stdout = text(state, "stdout"),
+    stderr = text(state, "stderr"),
+    truncated = state.truncated,
+    duration = sys.clock() - state.started,
+    usage = status.usage or {},
+    degraded = state.degraded,
+  }
+end
+
+--- The program has ended: its streams end with it, whoever else holds them.
+local function conclude(state)
+  local status <const>, err = state.child:wait(0)
+  if not status then
+    return nil, err
+  end
+  for name in pairs(state.set.captured) do
+    while read_some(state, name) do end
+  end
+  for _, fd in pairs(state.set.captured) do
+    fd:close()
+  end
+  if state.set.input then
+    state.set.input:close()
+  end
+  state.set.captured, state.set.input = {}, nil
+  state.result = result_of(state, status)
+  state.child:close()
+  return state.result
+end
+
+--- The spec's timeout: first its signal, then the one that nobody ignores.
+local function ring(state, now)
+  if not state.alarm or now < state.alarm then
+    return
+  end
+  local signal <const> = state.timed_out and "KILL" or state.spec.kill_signal
+  state.child:kill(signal)
+  state.alarm = signal ~= "KILL" and now + state.spec.kill_after or nil
+  state.timed_out = true
+end
+
+local function until_next(state, deadline, now)
+  local next_event <const> = math.min(deadline or math.huge, state.alarm or math.huge)
+  return next_event < math.huge and math.max(0, next_event - now) or nil
+end
+
+--- One wait for whatever comes first; true when the program has ended.
+local function turn(state, deadline)
+  local entries <const>, actions <const> = interests(state)
+  local ready <const> = sys.poll(entries, until_next(state, deadline, sys.clock()))
+  -- a signal came: back in Lua its handlers run, then this is called again
+  for i = 2, ready and #entries or 0 do
+    if ready[i] then
+      actions[i]()
+    end
+  end
+  ring(state, sys.clock())
+  return ready and ready[1] or false
+end
+
+local function open(self)
+  local state <const> = self[PRIVATE]
+  if state.closed then
+    error("the process handle is closed", 3)
+  end
+  return state
+end
+
+--- Waits until the program has ended, serving its captured streams and its
+--- input meanwhile.
+---@param seconds number? how long at most; for ever when absent
+---@return userns.Result? result the same one when called again
+---@return userns.Error? err ETIMEDOUT
+---@source waitid(2)
+function methods:wait(seconds)
+  local state <const> = self[PRIVATE]
+  if seconds ~= nil and (type(seconds) ~= "number" or seconds ~= seconds or seconds < 0) then
+    error("bad argument #1 to 'wait' (seconds, 0 or more)", 2)
+  end
+  if state.result then
+    return state.result
+  end
+  open(self)
+  local deadline <const> = seconds and sys.clock() + seconds
+  while not turn(state, deadline) do
+    if deadline and sys.clock() >= deadline then
+      return nil, sys.error { op = "wait", code = "ETIMEDOUT", message = "the process has not ended" }
+    end
+  end
+  return conclude(state)
+end
+
+--- Sends a signal to the program; never to another process that got its number.
+---@param signal string|integer? "TERM", "SIGTERM" or 15; KILL when absent
+---@return true? ok
+---@return userns.Error? err ESRCH when it has ended
+---@source pidfd_send_signal(2)
+function methods:kill(signal)
+  local state <const> = self[PRIVATE]
+  if state.result then
+    return nil, sys.error { op = "kill", code = "ESRCH", message = "the process has ended" }
+  end
+  return open(self).child:kill(signal)
+end
+
+--- A handle of one of the program's namespaces.
+---@param type string a namespace name
+---@return userns.Namespace? namespace
+---@return userns.Error? err
+function methods:namespace(type)
+  return sys.namespace(type, open(self).child)
+end
+
+--- The pidfd: readable when the program has ended.
+---@return integer fd
+---@source pidfd_open(2)
+function methods:fileno()
+  return open(self).child:fileno()
+end
+
+methods.getfd = methods.fileno -- LuaSocket, copas, luv
+methods.pollfd = methods.fileno -- cqueues
+
+--- What to poll the descriptor for.
+---@return "r"
+function methods.events()
+  return "r"
+end
+
+--- Nothing is buffered that a poll would not see.
+---@return false
+function methods.dirty()
+  return false
+end
+
+--- Lets the process go: it runs on, and its end is the host's reaper's affair.
+--- Needs a description with `die_with_parent = false`.
+function methods:detach()
+  local state <const> = open(self)
+  if not state.detachable then
+    error("detach needs a description with die_with_parent = false", 2)
+  end
+  state.child:detach()
+  state.set:close()
+  state.closed = true
+end
+
+--- Kills the program if it still runs, reaps it, and closes its streams.
+function methods:close()
+  local state <const> = self[PRIVATE]
+  state.child:close()
+  state.set:close()
+  state.closed = true
+end
+
+metatable.__close = methods.close
+
+function metatable:__tostring()
+  local state <const> = self[PRIVATE]
+  return ("userns.process (%d%s)"):format(self.pid, state.result and ", ended" or state.closed and ", closed" or "")
+end
+
+return process

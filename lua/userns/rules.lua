@@ -1,0 +1,183 @@
+-- What fields of a description must not say together.  A rule names the fields
+-- it reads, so that it is silent where one of them has a problem of its own;
+-- check(normalised, report) reports the path and the message.
+local types = require "userns.types"
+
+local rules = {}
+
+--- Fields that are about a namespace, and mean nothing without a new one.
+local NEEDS <const> = {
+  { namespace = "uts", fields = { "hostname", "domainname" } },
+  { namespace = "mnt", fields = { "root", "propagation", "masked_paths", "readonly_paths" } },
+  { namespace = "user", fields = { "uid_map", "gid_map", "setgroups" } },
+}
+
+local MOUNT_NEEDS <const> = { proc = "pid", sysfs = "net", mqueue = "ipc" }
+
+local function needs_rule(need, field)
+  return {
+    reads = { "namespaces", "share", field },
+    check = function(d, report)
+      if d.given[field] and not d.namespaces[need.namespace] then
+        report(field, ("needs a new %s namespace, and this container has none"):format(need.namespace))
+      end
+    end,
+  }
+end
+
+--- Do two ranges of ids, each from first on, have one in common?
+local function overlap(first, count, other, other_count)
+  return first < other + other_count and other < first + count
+end
+
+--- The first of the ranges before one that overlaps it on a side.
+local function overlapped(map, j, side)
+  for i = 1, j - 1 do
+    if overlap(map[i][side], map[i].count, map[j][side], map[j].count) then
+      return i
+    end
+  end
+end
+
+local function check_overlap(map, j, name, report)
+  for _, side in ipairs { "inside", "outside" } do
+    local i <const> = overlapped(map, j, side)
+    if i then
+      report(("%s[%d].%s"):format(name, j, side), ("overlaps %s[%d].%s"):format(name, i, side))
+    end
+  end
+end
+
+local function check_range(range, path, report)
+  for _, side in ipairs { "inside", "outside" } do
+    if range[side] + range.count > 0xFFFFFFFF then
+      report(path .. ".count", ("%s ids end beyond 4294967294"):format(side))
+    end
+  end
+end
+
+local function map_text_length(map)
+  local length = 0
+  for _, range in ipairs(map) do
+    length = length + #("%d %d %d\n"):format(range.inside, range.outside, range.count)
+  end
+  return length
+end
+
+local function map_rule(name)
+  return {
+    reads = { name },
+    check = function(d, report)
+      local map <const> = d[name]
+      if type(map) ~= "table" then
+        return
+      end
+      for j = 1, #map do
+        check_range(map[j], ("%s[%d]"):format(name, j), report)
+        check_overlap(map, j, name, report)
+      end
+      local length <const> = map_text_length(map)
+      if length > 4095 then
+        report(name, ("its text has %d bytes, the kernel takes 4095"):format(length))
+      end
+    end,
+  }
+end
+
+local function check_below(path, at, report)
+  if path == "/" then
+    report(at, "'/' is the root's place: see `root`")
+  end
+end
+
+local function paths_rule(name)
+  return {
+    reads = { name },
+    check = function(d, report)
+      for i, path in ipairs(d[name] or {}) do
+        check_below(path, ("%s[%d]"):format(name, i), report)
+      end
+    end,
+  }
+end
+
+rules.description = {
+  {
+    reads = { "namespaces", "share" },
+    check = function(d, report)
+      for i, name in ipairs(d.share) do
+        if d.given.namespaces and d.namespaces[name] then
+          report(("share[%d]"):format(i), ("'%s' is in namespaces too"):format(name))
+        end
+      end
+    end,
+  },
+  map_rule "uid_map",
+  map_rule "gid_map",
+  {
+    reads = { "namespaces", "share", "mounts" },
+    check = function(d, report)
+      if #d.mounts > 0 and not d.namespaces.mnt then
+        report("mounts", "needs a new mnt namespace, and this container has none")
+      end
+      for i, mount in ipairs(d.mounts) do
+        local namespace <const> = MOUNT_NEEDS[mount.type]
+        if namespace and not d.namespaces[namespace] then
+          report(("mounts[%d].type"):format(i),
+            ("%s needs a new %s namespace, and this container has none"):format(mount.type, namespace))
+        end
+      end
+    end,
+  },
+  {
+    reads = { "mounts" },
+    check = function(d, report)
+      for i, mount in ipairs(d.mounts) do
+        check_below(mount.target, ("mounts[%d].target"):format(i), report)
+      end
+    end,
+  },
+  paths_rule "masked_paths",
+  paths_rule "readonly_paths",
+  {
+    -- CAP_SYS_RESOURCE in a user namespace is what raises its limits again.
+    reads = { "capabilities", "allow_userns", "namespaces", "share" },
+    check = function(d, report)
+      if d.namespaces.user and not d.allow_userns and d.capabilities.sys_resource then
+        report("capabilities", "sys_resource would let the program create user namespaces again: "
+          .. "leave it out, or set allow_userns = true")
+      end
+    end,
+  },
+}
+
+for _, need in ipairs(NEEDS) do
+  for _, field in ipairs(need.fields) do
+    table.insert(rules.description, needs_rule(need, field))
+  end
+end
+
+rules.process = {
+  {
+    reads = { "stdin", "input" },
+    check = function(process, report)
+      if process.input ~= nil and process.stdin ~= nil then
+        report("input", "excludes stdin")
+      end
+    end,
+  },
+  {
+    reads = { "env" },
+    check = function(process, report)
+      local length = 0
+      for name, value in next, process.env or {} do
+        length = length + #name + #value + 2
+      end
+      if length > types.to_bytes("6M") then
+        report("env", "is larger than any kernel takes (6 MiB)")
+      end
+    end,
+  },
+}
+
+return rules

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# need.sh [--try] GROUP...: makes sure that what the groups list is here.  What
+# is missing is installed with apt-get, or named where there is none.  Silent
+# when nothing is missing; with --try, going without is no failure.
+set -euo pipefail
+
+# group  kind     name              Debian package
+readonly table='
+build    command  cc                gcc
+build    header   stdio.h           libc6-dev
+build    header   lua.h             liblua5.4-dev
+build    header   sys/capability.h  libcap-dev
+run      command  lua5.4            lua5.4
+test     command  busted            lua-busted
+test     command  luarocks          luarocks
+test     command  newuidmap         uidmap
+test     command  setpriv           util-linux
+test     command  strace            strace
+test     command  useradd           passwd
+format   command  clang-format      clang-format
+lint     command  clang             clang
+lint     command  cppcheck          cppcheck
+lint     command  luacheck          lua-check
+lint     command  luarocks          luarocks
+lint     command  shellcheck        shellcheck
+bench    command  bwrap             bubblewrap
+bench    command  crun              crun
+bench    command  runc              runc
+'
+
+has() {
+  case $1 in
+    command) command -v "$2" >/dev/null ;;
+    header) "${CC:-cc}" -I "${LUA_INCDIR:-/usr/include/lua5.4}" \
+      -include "$2" -E -x c /dev/null >/dev/null 2>&1 ;;
+  esac
+}
+
+# Sets missing and packages to what the groups want and is not here.
+look() {
+  local group kind name package
+  missing=() packages=()
+  while read -r group kind name package; do
+    [[ " $* " == *" $group "* ]] || continue
+    has "$kind" "$name" && continue
+    missing+=("$kind $name (Debian package $package)")
+    packages+=("$package")
+  done <<<"$table"
+}
+
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
+}
+
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+}
+
+try=
+if [[ ${1-} == --try ]]; then
+  try=yes
+  shift
+fi
+
+look "$@"
+((${#missing[@]} > 0)) || exit 0
+if command -v apt-get >/dev/null; then
+  if [[ $try ]]; then
+    apt update || true
+    for package in "${packages[@]}"; do
+      apt install --no-install-recommends "$package" || true
+    done
+  else
+    { apt update && apt install --no-install-recommends "${packages[@]}"; } || true
+  fi
+  look "$@"
+fi
+((${#missing[@]} > 0)) || exit 0
+
+echo "missing:" >&2
+printf '  %s\n' "${missing[@]}" >&2
+[[ $try ]]
