@@ -249,3 +249,9 @@ double userns_opt_seconds(lua_State *L, int arg)
                   "seconds, 0 or more");
     return seconds;
 }
+
+int userns_milliseconds(double seconds)
+{
+    double ms = ceil(seconds * 1000);
+    return seconds < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
+}

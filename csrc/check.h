@@ -64,4 +64,7 @@ void userns_check_fields(lua_State *L, int arg, const char *const *known);
 /* Seconds, 0 or more and finite; -1 where nil is given ("for ever"). */
 double userns_opt_seconds(lua_State *L, int arg);
 
+/* The same for poll(2), rounded up. */
+int userns_milliseconds(double seconds);
+
 #endif

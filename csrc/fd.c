@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -100,9 +99,9 @@ static int fd_read(lua_State *L)
     return 1;
 }
 
-/* write(2) that gives EPIPE without the signal, which belongs to the host's
-   own writes: it is held back, and taken away if this write raised it. */
-static ssize_t write_quietly(int fd, const char *data, size_t size)
+/* SIGPIPE is for the host's own writes: here it is held back, and taken away if
+   this write raised it. */
+ssize_t userns_write_quietly(int fd, const char *data, size_t size)
 {
     const struct timespec now = {0, 0};
     sigset_t sigpipe, pending, before;
@@ -136,7 +135,7 @@ static int fd_write(lua_State *L)
         lua_isnoneornil(L, 3)
             ? 1
             : (size_t)userns_check_integer(L, 3, 1, (lua_Integer)size + 1);
-    ssize_t n = write_quietly(fd, data + first - 1, size - first + 1);
+    ssize_t n = userns_write_quietly(fd, data + first - 1, size - first + 1);
     if (n < 0)
         return userns_fail(L, "write", "write", errno, NULL);
     lua_pushinteger(L, n);
@@ -250,12 +249,6 @@ static short poll_events(lua_State *L, int index)
     return events;
 }
 
-static int timeout_ms(double seconds)
-{
-    double ms = ceil(seconds * 1000);
-    return seconds < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
-}
-
 /***
  * Waits until one of several descriptors is ready, hung up or in error.
  * @param list { fd: integer|file*|userns.Fd, events: "r"|"w" }[] events is "r"
@@ -283,7 +276,7 @@ static int sys_poll(lua_State *L)
         fds[i] = (struct pollfd){userns_check_fd(L, entry + 1), events, 0};
         lua_settop(L, entry - 1);
     }
-    if (poll(fds, (nfds_t)count, timeout_ms(seconds)) < 0)
+    if (poll(fds, (nfds_t)count, userns_milliseconds(seconds)) < 0)
         return userns_fail(L, "poll", "poll", errno, NULL);
     lua_createtable(L, (int)count, 0);
     for (lua_Integer i = 0; i < count; i++) {

@@ -3,7 +3,6 @@
 #endif
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -106,7 +105,7 @@ int userns_reap(int pidfd, int *ret_status)
 struct process *userns_push_process(lua_State *L, int uservalues)
 {
     struct process *p = lua_newuserdatauv(L, sizeof *p, uservalues);
-    *p = (struct process){-1, -1, false, false};
+    *p = (struct process){.pid = -1, .pidfd = -1, .ready = -1, .release = -1};
     luaL_setmetatable(L, METATABLE);
     return p;
 }
@@ -149,12 +148,6 @@ static void push_status(lua_State *L, const struct status *status)
     }
 }
 
-static int milliseconds(double seconds)
-{
-    double ms = ceil(seconds * 1000);
-    return seconds < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
-}
-
 /***
  * Waits until the process has ended, and reaps it.
  * @param seconds number? how long at most; for ever when absent
@@ -173,7 +166,7 @@ static int process_wait(lua_State *L)
     double seconds = userns_opt_seconds(L, 2);
     if (p->ended)
         return userns_fail(L, "wait", "waitid", ECHILD, NULL);
-    int ready = poll(&fd, 1, milliseconds(seconds));
+    int ready = poll(&fd, 1, userns_milliseconds(seconds));
     if (ready <= 0)
         return userns_fail(L, "wait", "poll", ready == 0 ? ETIMEDOUT : errno,
                            NULL);
@@ -200,6 +193,51 @@ static int process_kill(lua_State *L)
         "pidfd_send_signal", NULL);
 }
 
+/* The descriptor of a hand-shake that clone was asked for. */
+static int check_handshake(lua_State *L, int fd)
+{
+    luaL_argcheck(L, fd >= 0, 1, "the process has no hand-shake");
+    return fd;
+}
+
+/***
+ * Waits until the child's gate says that it is ready.
+ * @param seconds number? how long at most; for ever when absent
+ * @return true|nil ok
+ * @return userns.Error? err ETIMEDOUT; ESRCH when the child has ended; EINTR
+ *   when a signal came: call again
+ */
+static int process_ready(lua_State *L)
+{
+    const struct process *p = userns_check_handle(L, 1);
+    double seconds = userns_opt_seconds(L, 2);
+    struct pollfd fds[] = {{check_handshake(L, p->ready), POLLIN, 0},
+                           {p->pidfd, POLLIN, 0}};
+    char byte;
+    int count = poll(fds, 2, userns_milliseconds(seconds));
+    if (count <= 0)
+        return userns_fail(L, "ready", "poll", count == 0 ? ETIMEDOUT : errno,
+                           NULL);
+    /* What it said before it ended counts. */
+    if (fds[0].revents == 0 || read(p->ready, &byte, 1) != 1)
+        return userns_fail(L, "ready", "poll", ESRCH, NULL);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/***
+ * Lets the child go on that waits at its gate.
+ * @return true|nil ok
+ * @return userns.Error? err EPIPE when the child has ended
+ */
+static int process_release(lua_State *L)
+{
+    const struct process *p = userns_check_handle(L, 1);
+    int fd = check_handshake(L, p->release);
+    return userns_result(L, userns_write_quietly(fd, "r", 1), "release",
+                         "write", NULL);
+}
+
 /***
  * The pidfd, readable once the process has ended.
  * @return integer fd
@@ -214,10 +252,19 @@ static int process_fileno(lua_State *L)
 /* Collection must not hang on a process that the kernel cannot end at once. */
 #define PATIENCE_MS 1000
 
+/* A copy of the host that somebody forked holds its handles too, but has no
+   part in its children. */
+static bool is_child(int pidfd)
+{
+    siginfo_t info;
+    return waitid(P_PIDFD, (id_t)pidfd, &info,
+                  WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
 static void finish(struct process *p, int patience)
 {
     struct status status;
-    if (p->ours && !p->ended) {
+    if (p->ours && !p->ended && is_child(p->pidfd)) {
         struct pollfd fd = {p->pidfd, POLLIN, 0};
         userns_kill(p->pidfd, SIGKILL);
         while (poll(&fd, 1, patience) < 0 && errno == EINTR) {
@@ -226,6 +273,8 @@ static void finish(struct process *p, int patience)
         p->ended = true;
     }
     userns_close_fd(&p->pidfd);
+    userns_close_fd(&p->ready);
+    userns_close_fd(&p->release);
 }
 
 /***
@@ -324,10 +373,53 @@ static int sys_environ(lua_State *L)
     return 1;
 }
 
+/***
+ * Sends a signal to a process by its number, through a pidfd.
+ * @param pid integer 1 or more
+ * @param signal string|integer "TERM", "SIGTERM" or 15
+ * @return true|nil ok
+ * @return userns.Error? err ESRCH, EPERM
+ * @source pidfd_send_signal(2)
+ */
+static int sys_kill(lua_State *L)
+{
+    pid_t pid = (pid_t)userns_check_integer(L, 1, 1, INT_MAX);
+    int signum = userns_check_signal(L, 2);
+    int pidfd = userns_pidfd_open(pid);
+    if (pidfd < 0)
+        return userns_fail(L, "kill", "pidfd_open", errno, NULL);
+    long result = syscall(SYS_pidfd_send_signal, pidfd, signum, NULL, 0);
+    userns_close_fd(&pidfd);
+    return userns_result(L, result, "kill", "pidfd_send_signal", NULL);
+}
+
+/***
+ * The number of the calling process, in its pid namespace.
+ * @return integer pid
+ * @source getpid(2)
+ */
+static int sys_getpid(lua_State *L)
+{
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
+/***
+ * The number of the calling thread.
+ * @return integer tid
+ * @source gettid(2)
+ */
+static int sys_gettid(lua_State *L)
+{
+    lua_pushinteger(L, gettid());
+    return 1;
+}
+
 void userns_open_process(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"wait", process_wait},     {"kill", process_kill},
+        {"ready", process_ready},   {"release", process_release},
         {"fileno", process_fileno}, {"close", process_close},
         {"detach", process_detach}, {NULL, NULL},
     };
@@ -338,9 +430,9 @@ void userns_open_process(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"environ", sys_environ},
-        {"pidfd_open", sys_pidfd_open},
-        {NULL, NULL},
+        {"environ", sys_environ},       {"getpid", sys_getpid},
+        {"gettid", sys_gettid},         {"kill", sys_kill},
+        {"pidfd_open", sys_pidfd_open}, {NULL, NULL},
     };
     luaL_newmetatable(L, METATABLE);
     luaL_setfuncs(L, metamethods, 0);

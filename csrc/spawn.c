@@ -133,7 +133,9 @@ static int sys_launch(lua_State *L)
     int result = userns_launch_run(l);
     uint32_t count = 0;
     if (result == 0) {
-        *process = (struct process){l->pid, l->pidfd, true, false};
+        process->pid = l->pid;
+        process->pidfd = l->pidfd;
+        process->ours = true;
         count = l->control->excused_count;
         memcpy(excused, l->control->excused, sizeof excused);
     }

@@ -655,9 +655,9 @@ static long configure(struct child *c, long fs, char **options)
     return error;
 }
 
-/* A mount that is not attached yet; its file system is the container's own. */
-static long new_mount(struct child *c, const char *type, char **options,
-                      uint64_t attrs)
+/* A mount of a new file system, that is not attached yet. */
+static long detached(struct child *c, const char *type, char **options,
+                     uint64_t attrs)
 {
     long fs = CALL(c, fsopen, type, FSOPEN_CLOEXEC);
     if (fs < 0)
@@ -665,9 +665,15 @@ static long new_mount(struct child *c, const char *type, char **options,
     long error = configure(c, fs, options);
     long fd = error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, attrs);
     shut(fs);
-    if (fd < 0)
-        return fd;
-    error = own(c, fd);
+    return fd;
+}
+
+/* The same, and its file system is the container's own. */
+static long new_mount(struct child *c, const char *type, char **options,
+                      uint64_t attrs)
+{
+    long fd = detached(c, type, options, attrs);
+    long error = fd < 0 ? fd : own(c, fd);
     if (error == 0)
         return fd;
     shut(fd);
@@ -729,12 +735,29 @@ static long do_bind(struct child *c, const struct step_bind *s)
     return error;
 }
 
+static long make_unbindable(struct child *c, long fd)
+{
+    struct mount_attr attr = {.propagation = MS_UNBINDABLE};
+    return CALL(c, mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof attr);
+}
+
 /* Over the host's root, where the host's tree stays in sight: a path's lookup
-   begins below what is mounted on "/". */
+   begins below what is mounted on "/".  Between the two lies what no recursive
+   bind of "/" crosses, or the container's root would come along with it. */
 static long attach_root(struct child *c, long fd)
 {
     c->root = (int)fd;
-    return CALL(c, move_mount, fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    long between = detached(c, "tmpfs", NULL, MOUNT_ATTR_RDONLY);
+    if (between < 0)
+        return between;
+    long error = make_unbindable(c, between);
+    if (error == 0)
+        error = CALL(c, move_mount, between, "", AT_FDCWD, "/",
+                     MOVE_MOUNT_F_EMPTY_PATH);
+    if (error == 0)
+        error = move_to(c, fd, between);
+    shut(between);
+    return error;
 }
 
 static long do_root_host(struct child *c, const struct step_root_host *s)

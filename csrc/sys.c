@@ -13,6 +13,8 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_error(L);
     userns_open_fd(L);
     userns_open_process(L);
+    userns_open_clone(L);
+    userns_open_exec(L);
     userns_open_pack(L);
     userns_open_launch(L);
     userns_open_namespace(L);

@@ -84,7 +84,7 @@ end
 --- Whether setgroups(2) will work inside, and what to write to make it so.
 local function setgroups(d, host)
   if not d.namespaces.user then
-    return { works = host.capabilities.setgid == true }
+    return { works = host.capabilities.setgid == true and host.setgroups == "allow" }
   end
   local word <const> = d.setgroups or host.capabilities.setgid and "allow" or "deny"
   return {

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,9 +165,12 @@ static void noise_time(void)
     (void)strftime(text, sizeof text, "%c", &local);
 }
 
-/* libc has every thread of the process make the call. */
+/* libc has every thread make the call and lets none start meanwhile, hence the
+   pause. */
 static void noise_ids(void)
 {
+    const struct timespec pause_between = {0, 1000000};
+    nanosleep(&pause_between, NULL);
     (void)!seteuid(geteuid());
 }
 
@@ -298,8 +302,7 @@ static void count_signal(int signum)
     atomic_fetch_add(getpid() == host ? &received : &strayed, 1);
 }
 
-/* kill(n): n signals that queue to the process, one that does not to its group,
-   with little time between. */
+/* kill(n): n signals to the process, none of which is merged with another. */
 static int threads_kill(lua_State *L)
 {
     const union sigval nothing_else = {0};
@@ -312,10 +315,16 @@ static int threads_kill(lua_State *L)
     return 0;
 }
 
+/* kill_group(n): the same to the host's process group, which is made its own.
+ */
 static int threads_kill_group(lua_State *L)
 {
-    (void)L;
-    kill(0, SIGUSR1);
+    const struct timespec nap = {0, 200000};
+    setpgid(0, 0);
+    for (lua_Integer n = luaL_checkinteger(L, 1); n > 0; n--) {
+        kill(0, SIGUSR1);
+        nanosleep(&nap, NULL);
+    }
     return 0;
 }
 
@@ -325,6 +334,15 @@ static int threads_signals(lua_State *L)
     lua_pushinteger(L, atomic_load(&received));
     lua_pushinteger(L, atomic_load(&strayed));
     return 2;
+}
+
+/* Children that run or were not reaped. */
+static int threads_has_children(lua_State *L)
+{
+    siginfo_t info;
+    lua_pushboolean(
+        L, waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0);
+    return 1;
 }
 
 /* ---- the host ---------------------------------------------------------- */
@@ -343,6 +361,7 @@ static void open_threads(lua_State *L)
         {"kill", threads_kill},
         {"kill_group", threads_kill_group},
         {"signals", threads_signals},
+        {"has_children", threads_has_children},
         {NULL, NULL},
     };
     static const luaL_Reg methods[] = {
