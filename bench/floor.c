@@ -173,7 +173,6 @@ static void populate_dev(int dev, const int sources[])
 {
     for (size_t i = 0; i < COUNT(devices); i++) {
         must(mknodat(dev, devices[i], S_IFREG | 0644, 0), devices[i]);
-        restrict_tree(sources[i], NOSUID | NOEXEC, 0);
         attach(sources[i], dev, devices[i]);
     }
     for (size_t i = 0; i < COUNT(links); i++)
@@ -198,14 +197,6 @@ static void mount_all(int root, const int sources[], int directory,
     attach(make("tmpfs", sticky, NOSUID | NODEV), root, "/tmp");
     restrict_tree(directory, NOSUID | NODEV, AT_RECURSIVE);
     attach(directory, root, target);
-}
-
-static void pivot(int root)
-{
-    must(fchdir(root), "fchdir");
-    must(syscall(SYS_pivot_root, ".", "."), "pivot_root");
-    must(umount2(".", MNT_DETACH), "umount2");
-    must(chdir("/"), "chdir");
 }
 
 /* One empty tmpfs hides every directory. */
@@ -294,7 +285,7 @@ static void execute(char *program)
 static void enter_tree(const struct job *job)
 {
     int sources[COUNT(devices)];
-    int root = copy(AT_FDCWD, "/", AT_RECURSIVE);
+    int root = must(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
     int directory = copy(AT_FDCWD, job->directory, AT_RECURSIVE);
     int dev = must(open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), "/dev");
     for (size_t i = 0; i < COUNT(devices); i++)
@@ -303,9 +294,8 @@ static void enter_tree(const struct job *job)
         become_root_inside();
     restrict_tree(root, RDONLY | NOSUID, AT_RECURSIVE);
     restrict_tree(root, NODEV, 0);
-    attach(root, AT_FDCWD, "/");
     mount_all(root, sources, directory, job->directory);
-    pivot(root);
+    must(chdir("/"), "/");
 }
 
 static int child(void *argument)

@@ -14,22 +14,21 @@
 #include "error.h"
 #include "sys.h"
 
-/* Room for count strings and the NULL that ends them, collected with its call.
- */
+/* Room for count strings and the NULL that ends them; the collector's. */
 static const char **new_vector(lua_State *L, size_t count)
 {
     return lua_newuserdatauv(L, (count + 1) * sizeof(const char *), 0);
 }
 
-/* The strings stay where they are: in the argument, which stays on the stack.
- */
+/* The strings stay in the argument, which stays on the stack: hence no
+   lua_geti, which a metatable may answer with others. */
 static const char **check_argv(lua_State *L, int arg)
 {
     lua_Integer count = userns_check_list(L, arg);
     luaL_argcheck(L, count > 0, arg, "the argument vector is empty");
     const char **argv = new_vector(L, (size_t)count);
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(L, arg, i + 1);
+        lua_rawgeti(L, arg, i + 1);
         luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg,
                       "the argument vector is a list of strings");
         argv[i] = lua_tostring(L, -1);
@@ -82,7 +81,7 @@ static const char **check_env(lua_State *L, int arg)
  * Replaces the calling process by another program; returns only when that
  * fails.
  * @param program string|integer|file*|userns.Fd a path, or a descriptor that
- * the program is open on
+ *   the program is open on
  * @param argv string[] argv[1] is the program's name for itself
  * @param env table<string, string>? its environment; the caller's when absent
  * @return nil

@@ -101,7 +101,7 @@ static int fd_read(lua_State *L)
 
 /* SIGPIPE is for the host's own writes: here it is held back, and taken away if
    this write raised it. */
-ssize_t userns_write_quietly(int fd, const char *data, size_t size)
+static ssize_t write_quietly(int fd, const char *data, size_t size)
 {
     const struct timespec now = {0, 0};
     sigset_t sigpipe, pending, before;
@@ -135,7 +135,7 @@ static int fd_write(lua_State *L)
         lua_isnoneornil(L, 3)
             ? 1
             : (size_t)userns_check_integer(L, 3, 1, (lua_Integer)size + 1);
-    ssize_t n = userns_write_quietly(fd, data + first - 1, size - first + 1);
+    ssize_t n = write_quietly(fd, data + first - 1, size - first + 1);
     if (n < 0)
         return userns_fail(L, "write", "write", errno, NULL);
     lua_pushinteger(L, n);
@@ -208,21 +208,45 @@ static int sys_pipe(lua_State *L)
     return 2;
 }
 
+/* O_RDONLY is no bit: what the words say of access is kept above the flags. */
+#define READ  (UINT64_C(1) << 32)
+#define WRITE (UINT64_C(1) << 33)
+
 static const struct word open_words[] = {
-    {"read", O_RDONLY},         {"write", O_WRONLY},
-    {"readwrite", O_RDWR},      {"create", O_CREAT},
-    {"excl", O_EXCL},           {"truncate", O_TRUNC},
-    {"append", O_APPEND},       {"path", O_PATH},
-    {"directory", O_DIRECTORY}, {"nofollow", O_NOFOLLOW},
-    {"nonblock", O_NONBLOCK},   {NULL, 0},
+    {"read", READ},
+    {"write", WRITE},
+    {"readwrite", READ | WRITE},
+    {"create", O_CREAT},
+    {"excl", O_EXCL},
+    {"truncate", O_TRUNC},
+    {"append", O_APPEND},
+    {"path", O_PATH},
+    {"directory", O_DIRECTORY},
+    {"nofollow", O_NOFOLLOW},
+    {"nonblock", O_NONBLOCK},
+    {NULL, 0},
 };
+
+static int open_flags(uint64_t words)
+{
+    int flags = (int)(words & INT_MAX) | O_CLOEXEC | O_NOCTTY;
+    switch (words & (READ | WRITE)) {
+    case READ | WRITE:
+        return flags | O_RDWR;
+    case WRITE:
+        return flags | O_WRONLY;
+    default:
+        return flags | O_RDONLY;
+    }
+}
 
 /***
  * Opens a file; the descriptor is closed on exec and lies above the standard
  * streams.
  * @param path string
- * @param how string|string[]? words: read (when absent), write, readwrite,
- *   create, excl, truncate, append, path, directory, nofollow, nonblock
+ * @param how string|string[]? words: read (when absent), write, readwrite
+ *   (or both), create, excl, truncate, append, path, directory, nofollow,
+ *   nonblock
  * @return userns.Fd? fd
  * @return userns.Error? err
  * @source open(2)
@@ -230,29 +254,41 @@ static const struct word open_words[] = {
 static int sys_open(lua_State *L)
 {
     const char *path = userns_check_text(L, 1);
-    int flags = lua_isnoneornil(L, 2)
-                    ? O_RDONLY
-                    : (int)userns_check_words(L, 2, open_words, "open word");
+    uint64_t words = lua_isnoneornil(L, 2)
+                         ? READ
+                         : userns_check_words(L, 2, open_words, "open word");
     int *slot = userns_push_fd(L);
-    *slot = userns_above_stdio(open(path, flags | O_CLOEXEC | O_NOCTTY, 0666));
+    *slot = userns_above_stdio(open(path, open_flags(words), 0666));
     if (*slot < 0)
         return userns_fail(L, "open", "open", errno, path);
     return 1;
 }
 
-static short poll_events(lua_State *L, int index)
+/* The entry on top of the stack, which is popped.  Each value is checked in the
+   list's place: errors name that argument. */
+static struct pollfd check_entry(lua_State *L)
 {
-    static const char *const words[] = {"r", "w", NULL};
-    lua_getfield(L, index, "events");
-    short events = luaL_checkoption(L, -1, "r", words) == 0 ? POLLIN : POLLOUT;
-    lua_pop(L, 1);
-    return events;
+    static const char *const fields[] = {"fd", "events", NULL};
+    static const struct word words[] = {
+        {"r", POLLIN}, {"w", POLLOUT}, {NULL, 0}};
+    struct pollfd entry = {-1, POLLIN, 0};
+    lua_copy(L, -1, 1);
+    userns_check_fields(L, 1, fields);
+    if (lua_getfield(L, -1, "events") != LUA_TNIL) {
+        lua_copy(L, -1, 1);
+        entry.events = (short)userns_check_words(L, 1, words, "event");
+    }
+    lua_getfield(L, -2, "fd");
+    lua_replace(L, 1);
+    entry.fd = userns_check_fd(L, 1);
+    lua_pop(L, 2);
+    return entry;
 }
 
 /***
  * Waits until one of several descriptors is ready, hung up or in error.
- * @param list { fd: integer|file*|userns.Fd, events: "r"|"w" }[] events is "r"
- *   when absent
+ * @param list { fd: integer|file*|userns.Fd, events: string|string[]? }[]
+ *   events is "r" (when absent), "w" or both
  * @param seconds number? how long at most; for ever when absent
  * @return boolean[]? ready for each entry; all false when the time is over
  * @return userns.Error? err EINTR when a signal came: call again
@@ -260,21 +296,17 @@ static short poll_events(lua_State *L, int index)
  */
 static int sys_poll(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_Integer count = userns_check_list(L, 1);
     double seconds = userns_opt_seconds(L, 2);
-    lua_Integer count = luaL_len(L, 1);
-    luaL_argcheck(L, 0 <= count && count < INT_MAX / (int)sizeof(struct pollfd),
-                  1, "too many descriptors");
+    luaL_argcheck(L, count < INT_MAX / (int)sizeof(struct pollfd), 1,
+                  "too many descriptors");
+    lua_settop(L, 1);
+    lua_pushvalue(L, 1);
     struct pollfd *fds =
         lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *fds, 0);
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(L, 1, i + 1);
-        luaL_checktype(L, -1, LUA_TTABLE);
-        int entry = lua_gettop(L);
-        short events = poll_events(L, entry);
-        lua_getfield(L, entry, "fd");
-        fds[i] = (struct pollfd){userns_check_fd(L, entry + 1), events, 0};
-        lua_settop(L, entry - 1);
+        lua_geti(L, 2, i + 1);
+        fds[i] = check_entry(L);
     }
     if (poll(fds, (nfds_t)count, userns_milliseconds(seconds)) < 0)
         return userns_fail(L, "poll", "poll", errno, NULL);

@@ -2,8 +2,6 @@
 #ifndef USERNS_FD_H
 #define USERNS_FD_H
 
-#include <sys/types.h>
-
 #include "compat.h"
 
 /* Pushes a closed handle; open into it at once: *slot = fd.  -1 is closed. */
@@ -12,9 +10,6 @@ int *userns_push_fd(lua_State *L);
 /* Moves a descriptor out of the way of standard input, output and error, which
    a host may have closed.  Takes fd over; -1 with errno on failure. */
 int userns_above_stdio(int fd);
-
-/* write(2) that gives EPIPE without the signal. */
-ssize_t userns_write_quietly(int fd, const char *data, size_t size);
 
 /* Closes *slot if it is open and marks it closed; keeps errno. */
 void userns_close_fd(int *slot);

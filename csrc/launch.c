@@ -85,7 +85,9 @@ int userns_launch_begin(struct launch *l, const struct arena *program)
     l->child = &head->child;
     l->stack = (char *)l->memory + data + GUARD_SIZE;
     memcpy(l->arena, program, program->size);
-    return mprotect((char *)l->memory + data, GUARD_SIZE, PROT_NONE);
+    void *guard = mmap((char *)l->memory + data, GUARD_SIZE, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    return guard == MAP_FAILED ? -1 : 0;
 }
 
 void userns_launch_end(struct launch *l)
@@ -149,29 +151,31 @@ static int memory_file(const char *name)
         memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
 }
 
-static int fill_arena_file(struct launch *l)
+static int fill_arena_file(struct launch *l, uint32_t step)
 {
     const char *data = (const char *)l->arena;
     size_t size = l->arena->size;
     while (size > 0) {
         ssize_t n = write(l->arena_fd, data, size);
         if (n < 0)
-            return -1;
+            return fail(l, step, SYS_write);
         data += n;
         size -= (size_t)n;
     }
-    return fcntl(l->arena_fd, F_ADD_SEALS,
-                 F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    if (fcntl(l->arena_fd, F_ADD_SEALS,
+              F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        return fail(l, step, SYS_fcntl);
+    return 0;
 }
 
-static int share_control(struct launch *l)
+static int share_control(struct launch *l, uint32_t step)
 {
     if (ftruncate(l->control_fd, sizeof *l->control) != 0)
-        return -1;
+        return fail(l, step, SYS_ftruncate);
     void *control = mmap(NULL, sizeof *l->control, PROT_READ | PROT_WRITE,
                          MAP_SHARED, l->control_fd, 0);
     if (control == MAP_FAILED)
-        return -1;
+        return fail(l, step, SYS_mmap);
     l->control = control;
     return 0;
 }
@@ -188,10 +192,8 @@ static int prepare_image(struct launch *l, const struct step_image *s)
     l->control_fd = memory_file("userns-control");
     if (l->arena_fd < 0 || l->control_fd < 0)
         return fail(l, step, SYS_memfd_create);
-    if (fill_arena_file(l) != 0)
-        return fail(l, step, SYS_write);
-    if (share_control(l) != 0)
-        return fail(l, step, SYS_mmap);
+    if (fill_arena_file(l, step) != 0 || share_control(l, step) != 0)
+        return -1;
     keep(l->arena, l->executable);
     keep(l->arena, l->arena_fd);
     keep(l->arena, l->control_fd);
@@ -433,7 +435,10 @@ static int explain_image(struct launch *l)
 {
     uint32_t step = find(l->arena, OP_image)->step.number;
     reap(&l->image_pidfd, &l->status);
-    errno = WIFEXITED(l->status) ? WEXITSTATUS(l->status) : 0;
+    l->failure = (struct report){.step = step};
+    if (!WIFEXITED(l->status) || WEXITSTATUS(l->status) == 0)
+        return -1;
+    errno = WEXITSTATUS(l->status);
     return fail(l, step, SYS_mmap);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,7 +106,7 @@ int userns_reap(int pidfd, int *ret_status)
 struct process *userns_push_process(lua_State *L, int uservalues)
 {
     struct process *p = lua_newuserdatauv(L, sizeof *p, uservalues);
-    *p = (struct process){.pid = -1, .pidfd = -1, .ready = -1, .release = -1};
+    *p = (struct process){.pid = -1, .pidfd = -1, .gate = -1};
     luaL_setmetatable(L, METATABLE);
     return p;
 }
@@ -193,11 +194,11 @@ static int process_kill(lua_State *L)
         "pidfd_send_signal", NULL);
 }
 
-/* The descriptor of a hand-shake that clone was asked for. */
-static int check_handshake(lua_State *L, int fd)
+static int check_gate(lua_State *L, int arg)
 {
-    luaL_argcheck(L, fd >= 0, 1, "the process has no hand-shake");
-    return fd;
+    const struct process *p = userns_check_handle(L, arg);
+    luaL_argcheck(L, p->gate >= 0, arg, "the process has no hand-shake");
+    return p->gate;
 }
 
 /***
@@ -209,17 +210,17 @@ static int check_handshake(lua_State *L, int fd)
  */
 static int process_ready(lua_State *L)
 {
-    const struct process *p = userns_check_handle(L, 1);
+    int gate = check_gate(L, 1);
     double seconds = userns_opt_seconds(L, 2);
-    struct pollfd fds[] = {{check_handshake(L, p->ready), POLLIN, 0},
-                           {p->pidfd, POLLIN, 0}};
+    struct pollfd fds[] = {{gate, POLLIN, 0},
+                           {userns_check_handle(L, 1)->pidfd, POLLIN, 0}};
     char byte;
     int count = poll(fds, 2, userns_milliseconds(seconds));
     if (count <= 0)
         return userns_fail(L, "ready", "poll", count == 0 ? ETIMEDOUT : errno,
                            NULL);
     /* What it said before it ended counts. */
-    if (fds[0].revents == 0 || read(p->ready, &byte, 1) != 1)
+    if (recv(gate, &byte, 1, MSG_DONTWAIT) != 1)
         return userns_fail(L, "ready", "poll", ESRCH, NULL);
     lua_pushboolean(L, true);
     return 1;
@@ -232,10 +233,8 @@ static int process_ready(lua_State *L)
  */
 static int process_release(lua_State *L)
 {
-    const struct process *p = userns_check_handle(L, 1);
-    int fd = check_handshake(L, p->release);
-    return userns_result(L, userns_write_quietly(fd, "r", 1), "release",
-                         "write", NULL);
+    return userns_result(L, send(check_gate(L, 1), "r", 1, MSG_NOSIGNAL),
+                         "release", "send", NULL);
 }
 
 /***
@@ -273,8 +272,7 @@ static void finish(struct process *p, int patience)
         p->ended = true;
     }
     userns_close_fd(&p->pidfd);
-    userns_close_fd(&p->ready);
-    userns_close_fd(&p->release);
+    userns_close_fd(&p->gate);
 }
 
 /***
@@ -299,6 +297,10 @@ static int process_gc(lua_State *L)
 static int process_detach(lua_State *L)
 {
     struct process *p = userns_check_handle(L, 1);
+    /* Closing would not reach the child while forks of the host hold copies. */
+    if (p->gate >= 0 && is_child(p->pidfd))
+        (void)shutdown(p->gate, SHUT_RDWR);
+    userns_close_fd(&p->gate);
     userns_close_fd(&p->pidfd);
     return 0;
 }

@@ -9,11 +9,10 @@
 
 struct process {
     pid_t pid;
-    int pidfd;   /* -1: closed */
-    bool ours;   /* a child of ours: killed when the handle goes, and reaped */
-    bool ended;  /* its status has been fetched */
-    int ready;   /* of a hand-shake: the child writes a byte when it is */
-    int release; /* and goes on when it gets one; -1 without one */
+    int pidfd;  /* -1: closed */
+    bool ours;  /* a child of ours: killed when the handle goes, and reaped */
+    bool ended; /* its status has been fetched */
+    int gate;   /* this end of a hand-shake's socket; -1 without one */
 };
 
 /* Pushes a closed handle; fill it at once.  `uservalues` slots are free for the

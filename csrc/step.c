@@ -162,21 +162,37 @@ static long do_close_fds(struct child *c, const struct step_close_fds *s)
     return error != 0 ? error : set_cloexec(c, FD_CLOEXEC);
 }
 
-/* First everything moves above all targets, then down to its own: no target is
-   overwritten while it is still a source. */
+static bool is_target(const struct descriptors *fds, long fd)
+{
+    for (uint32_t i = 0; i < fds->count; i++)
+        if (fds->fd[i].to == fd)
+            return true;
+    return false;
+}
+
+static long copy_beside(struct child *c, const struct descriptors *fds, int fd)
+{
+    long copy = 2;
+    do {
+        long taken = copy;
+        copy = CALL(c, fcntl, fd, F_DUPFD_CLOEXEC, taken + 1);
+        if (taken > 2)
+            shut(taken);
+    } while (copy >= 0 && is_target(fds, copy));
+    return copy;
+}
+
+/* First what is a source and a target moves aside, then all go to their own: no
+   source is overwritten. */
 static long do_descriptors(struct child *c, const struct step_descriptors *s)
 {
     struct descriptors *fds = in_arena(c, s->fds);
-    int base = 3;
-    for (uint32_t i = 0; i < fds->count; i++)
-        if (fds->fd[i].to >= base)
-            base = fds->fd[i].to + 1;
     for (uint32_t i = 0; i < fds->count; i++) {
         struct descriptor *d = &fds->fd[i];
         c->item = i + 1;
-        if (d->from == d->to)
+        if (d->from == d->to || !is_target(fds, d->from))
             continue;
-        long fd = CALL(c, fcntl, d->from, F_DUPFD_CLOEXEC, base);
+        long fd = copy_beside(c, fds, d->from);
         if (fd < 0)
             return fd;
         d->from = (int32_t)fd;
@@ -867,26 +883,48 @@ static long do_remount(struct child *c, const struct step_remount *s)
     return error;
 }
 
+/* Where the working directory is inside the root; the kernel calls the path of
+   one that is not unreachable. */
+static long is_inside(struct child *c)
+{
+    char path[4096];
+    long error = CALL(c, getcwd, path, sizeof path);
+    return error < 0 ? error : path[0] == '/';
+}
+
+/* Unmounts what lies on a mount's root, from the top, then the mount with all
+   that is below.  EINVAL: it is gone, or what lies on it is locked. */
+static long unmount_stack(struct child *c, long root)
+{
+    long error = CALL(c, fchdir, root);
+    while (error == 0)
+        error = CALL(c, umount2, ".", MNT_DETACH);
+    if (error == -EINVAL)
+        error = is_inside(c);
+    return error > 0 ? -EBUSY : error;
+}
+
 /* The old root ends up on top of the new one, without a directory for it, and
    goes: nothing leads back. */
 static long do_pivot_root(struct child *c, const struct step_pivot_root *s)
 {
     (void)s;
-    long error = CALL(c, fchdir, c->root);
+    long old = CALL(c, openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
+    long error = old < 0 ? old : CALL(c, fchdir, c->root);
     if (error == 0)
         error = CALL(c, pivot_root, ".", ".");
     if (error == 0)
-        error = CALL(c, umount2, ".", MNT_DETACH);
+        error = unmount_stack(c, old);
+    shut(old);
     return error != 0 ? error : CALL(c, chdir, "/");
 }
 
 /* ---- the program ------------------------------------------------------- */
 
 /* A directory that a magic link leads to, or that a descriptor kept open, can
-   be outside: the kernel then calls its path unreachable (CVE-2024-21626). */
+   be outside (CVE-2024-21626). */
 static long do_chdir(struct child *c, const struct step_chdir *s)
 {
-    char cwd[4096];
     struct open_how how = {
         .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
         .resolve = RESOLVE_NO_MAGICLINKS,
@@ -897,10 +935,8 @@ static long do_chdir(struct child *c, const struct step_chdir *s)
     long error = CALL(c, fchdir, fd);
     shut(fd);
     if (error == 0)
-        error = CALL(c, getcwd, cwd, sizeof cwd);
-    if (error < 0)
-        return error;
-    return cwd[0] == '/' ? 0 : -ENOENT;
+        error = is_inside(c);
+    return error < 0 ? error : error > 0 ? 0 : -ENOENT;
 }
 
 /* The candidates are the program's name in each directory of PATH; one that
@@ -913,14 +949,14 @@ static long do_exec(struct child *c, const struct step_exec *s)
     long refusal = -ENOENT;
     uint32_t item = 1;
     c->control->state = EXECUTING;
+    c->syscall = SYS_execve; /* even where there is nothing to try */
     for (uint32_t i = 0; paths[i] != NULL; i++) {
         long error = CALL(c, execve, paths[i], argv, env);
-        if (error == -ENOENT || error == -ENOTDIR)
+        if (error == -ENOENT || error == -ENOTDIR ||
+            (error == -EACCES && refusal == -EACCES))
             continue;
-        if (refusal == -ENOENT) {
-            refusal = error;
-            item = i + 1;
-        }
+        refusal = error;
+        item = i + 1;
         if (error != -EACCES)
             break;
     }

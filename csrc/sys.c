@@ -1,9 +1,40 @@
+#include <string.h>
+
 #include "sys.h"
 
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
 int luaopen_userns_sys(lua_State *L);
+
+/* What is read from text files is better said in Lua; it is found here by its
+   name all the same, and loaded when it is asked for. */
+static const struct {
+    const char *name;
+    const char *module;
+    const char *function;
+} in_lua[] = {
+    {"mountinfo", "userns.mountinfo", "read"},
+    {"namespaces", "userns.namespaces", "list"},
+    {"subids", "userns.subids", "of"},
+};
+
+static int sys_index(lua_State *L)
+{
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    for (size_t i = 0; i < sizeof in_lua / sizeof in_lua[0]; i++) {
+        if (strcmp(in_lua[i].name, name) != 0)
+            continue;
+        lua_getglobal(L, "require");
+        lua_pushstring(L, in_lua[i].module);
+        lua_call(L, 1, 1);
+        lua_getfield(L, -1, in_lua[i].function);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, 1, name);
+        return 1;
+    }
+    return 0;
+}
 
 /* One table, filled part by part. */
 int luaopen_userns_sys(lua_State *L)
@@ -25,5 +56,9 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_identity(L);
     userns_open_prctl(L);
     userns_open_caps(L);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, sys_index);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     return 1;
 }

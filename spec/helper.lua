@@ -109,29 +109,48 @@ function helper.listing(directory)
   return helper.shell(("cd %s && find . -printf '%%p %%y %%m %%l %%s\n' | sort"):format(quote(directory))).out
 end
 
-local function descriptors()
+local function add_descriptors(list)
   local sys <const> = require "userns.sys"
-  local open <const> = {}
   for fd = 0, 255 do
-    open[#open + 1] = sys.fileno(fd) and fd
+    list[#list + 1] = sys.fileno(fd) and "descriptor " .. fd
   end
-  return open
 end
 
 --- Zombies too.
-local function children()
+local function add_children(list)
   local sys <const> = require "userns.sys"
-  local own <const>, list <const> = read("/proc/self/stat"):match("^%d+"), {}
+  local own <const> = read("/proc/self/stat"):match("^%d+")
   for _, pid in ipairs(sys.processes()) do
     local file <close> = io.open(("/proc/%d/stat"):format(pid))
-    local text <const> = file and file:read("a") or ""
-    list[#list + 1] = text:match("^.*%) %a (%d+)") == own and text:match("^.*%) %a") or nil
+    local name <const>, parent <const> = (file and file:read("a") or ""):match("^(.*%) %a) (%d+)")
+    list[#list + 1] = parent == own and "child " .. name or nil
   end
-  return list
+end
+
+local function add_mounts(list)
+  for line in read("/proc/self/mountinfo"):gmatch("[^\n]+") do
+    list[#list + 1] = "mount " .. line
+  end
 end
 
 local function belongings()
-  return { descriptors = descriptors(), children = children(), mounts = read("/proc/self/mountinfo") }
+  local list <const> = {}
+  add_descriptors(list)
+  add_children(list)
+  add_mounts(list)
+  return list
+end
+
+--- The entries of one list that another lacks.
+local function missing(list, other)
+  local known <const>, lacking <const> = {}, {}
+  for _, entry in ipairs(other) do
+    known[entry] = true
+  end
+  for _, entry in ipairs(list) do
+    lacking[#lacking + 1] = not known[entry] and entry or nil
+  end
+  return lacking
 end
 
 local before
@@ -143,7 +162,8 @@ function helper.count()
 end
 
 function helper.check_count()
-  assert.same(before, belongings())
+  local after <const> = belongings()
+  assert.same({ left = {}, lost = {} }, { left = missing(after, before), lost = missing(before, after) })
 end
 
 -- ---- the container's side -------------------------------------------------
@@ -207,14 +227,18 @@ function helper.errno(code, fields)
 end
 
 --- Why a container does not run: the fields of the error, and apart from them
---- the advice that goes with it. The step must be the plan's, and is left out.
+--- the advice that goes with it. The step must be the plan's, and is left out;
+--- where there is no plan, it must have failed for the same reason.
 ---@return table fields
 ---@return table advice hint, cause, causes
 function helper.refusal(description, process)
   local box <const> = assert(require "userns".container(description))
-  local plan <const> = assert(box:plan(process))
+  local plan <const>, unplanned <const> = box:plan(process)
   local result <const>, err <const> = box:run(process)
   assert.is_nil(result)
+  if not plan then
+    assert.same(unplanned, err)
+  end
   local fields <const>, advice <const> = helper.fields(err), {}
   if fields.step then
     local step <const> = plan[fields.step]
@@ -225,6 +249,13 @@ function helper.refusal(description, process)
     advice[name], fields[name] = fields[name], nil
   end
   return fields, advice
+end
+
+--- The fields of the error of a description or process spec with one problem.
+function helper.invalid(field, message)
+  local fields <const> = { op = "validate", code = "EINVALID", field = field, message = message }
+  fields.problems = { { op = "validate", code = "EINVALID", field = field, message = message } }
+  return fields
 end
 
 return helper

@@ -268,7 +268,7 @@ describe("a wrong description", function()
     refuses({ capabilities = { "net_rwa" } }, "capabilities[1]: unknown capability 'net_rwa' (did you mean 'net_raw'?)")
     refuses({ capabilities = { "CAP_NET_RWA" } },
       "capabilities[1]: unknown capability 'net_rwa' (did you mean 'net_raw'?)")
-    refuses({ capabilities = "some" }, "capabilities: unknown capabilities 'some' (did you mean 'none'?)")
+    refuses({ capabilities = "nome" }, "capabilities: unknown capabilities 'nome' (did you mean 'none'?)")
     refuses({ propagation = "privat" }, "propagation: unknown propagation 'privat' (did you mean 'private'?)")
     refuses({ process = { kill_signal = "TREM" } },
       "process.kill_signal: unknown signal 'TREM' (did you mean 'TERM'?)")
@@ -505,11 +505,13 @@ describe("a process spec", function()
   it("takes files and numbers for its descriptors, if they are open", function()
     local closed <const> = assert(io.tmpfile())
     closed:close()
-    assert(validate.process { "a", stdin = 0, stdout = io.stdout, stderr = "stdout", fds = { [3] = io.stderr, [9] = 0 } })
+    assert(validate.process {
+      "a", stdin = 0, stdout = io.stdout, stderr = "stdout", fds = { [3] = io.stderr, [9] = 0 },
+    })
     refuses_process({ "a", stdin = closed, stdout = "stderr", stderr = {}, fds = { [3] = closed, x = 4, [4] = "4" } },
       "process.stdin: the file is closed",
       "process.stdout: unknown redirection 'stderr'",
-      'process.stderr: "inherit", "null", "pipe", "capture", "stdout", file or descriptor number expected, got table',
+      "process.stderr: file or descriptor number expected, got table",
       "process.fds[3]: the file is closed",
       "process.fds[4]: file or descriptor number expected, got string",
       'process.fds["x"]: integer expected, got string')
@@ -532,7 +534,6 @@ describe("a process spec", function()
     end
     for signal, message in pairs {
       term = "unknown signal 'term'",
-      SIGSIGTERM = "unknown signal 'SIGTERM' (did you mean 'TERM'?)",
       [0] = "0 is out of range (1 to 64)",
       [15.0 + 0.5] = "integer expected, got number with a fraction",
     } do
@@ -552,6 +553,7 @@ describe("validating", function()
     return {
       namespaces = { "user", "mnt", "pid" },
       uid_map = { { inside = 0, outside = 100000, count = 65536 } },
+      gid_map = { { inside = 0, outside = 200000, count = 65536 } },
       root = { type = "bind", source = "/srv//root/", options = "noexec" },
       mounts = { { type = "tmpfs", target = "/t/", size = "1M", mode = "1777", options = { "dev" } } },
       masked_paths = { "/proc/./kcore" },
@@ -589,21 +591,21 @@ describe("validating", function()
 
   it("takes lists of any length", function()
     local namespaces <const>, argv <const> = {}, {}
-    for i = 1, 1 << 21 do
+    for i = 1, 1 << 20 do
       namespaces[i], argv[i] = "user", "x"
     end
     local d <const> = assert(validate.description { namespaces = namespaces })
     assert.same({ user = true }, d.namespaces)
-    assert.equal(1 << 21, #assert(validate.process(argv)).argv)
+    assert.equal(1 << 20, #assert(validate.process(argv)).argv)
   end)
 
   it("leaves a container as it was when the description changes afterwards", function()
     local given <const> = description()
     local box <const> = assert(userns.container(given))
-    local before <const> = tostring(box:plan { "/bin/true" })
+    local before <const> = tostring(assert(box:plan { "/bin/true" }))
     given.process.env.A, given.process.groups[1], given.process.fds[5] = nil, nil, nil
     given.uid_map[1].count, given.mounts[1].target, given.capabilities[1] = 1, "/elsewhere", "chown"
     given.namespaces[1], given.masked_paths[1], given.mounts[1].options[1] = "net", "/a", "exec"
-    assert.equal(before, tostring(box:plan { "/bin/true" }))
+    assert.equal(before, tostring(assert(box:plan { "/bin/true" })))
   end)
 end)

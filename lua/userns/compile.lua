@@ -7,6 +7,7 @@ local error_object = require "userns.error"
 local ids = require "userns.ids"
 local mounts = require "userns.mounts"
 local plan = require "userns.plan"
+local program = require "userns.program"
 local schema = require "userns.schema"
 local sys = require "userns.sys"
 
@@ -273,6 +274,10 @@ stage("program_identity", function(c)
 end, { capabilities = "needs CAP_SETUID and CAP_SETGID" })
 
 stage("capabilities", function(c)
+  if c.d.capabilities.sys_admin and c.d.namespaces.user and c.d.namespaces.mnt then
+    c:degrade("lock_mounts", "mounts that the program can change",
+      "it keeps sys_admin over the namespace that owns them")
+  end
   local ambient <const> = c.identity.uid.program ~= 0 and c.kept or {}
   c:add {
     op = "capabilities", effective = copied(c.kept), permitted = copied(c.kept),
@@ -286,7 +291,8 @@ stage("seal", function(c)
   end
 end, { exec = "holds for what is executed" })
 
-local function from_words(from)
+--- Where a descriptor comes from, in words.
+function compile.from_words(from)
   return type(from) == "string" and from or io.type(from) and "file"
     or math.type(from) == "integer" and ("fd %d"):format(from) or "file"
 end
@@ -294,7 +300,7 @@ end
 stage("descriptors", function(c)
   local fds <const> = {}
   for target, field in ipairs { "stdin", "stdout", "stderr" } do
-    fds[target] = { target = target - 1, from = from_words(c.process[field]), source = "process." .. field }
+    fds[target] = { target = target - 1, from = compile.from_words(c.process[field]), source = "process." .. field }
   end
   local further <const> = {}
   for target in next, c.process.fds do
@@ -303,7 +309,7 @@ stage("descriptors", function(c)
   table.sort(further)
   for _, target in ipairs(further) do
     fds[#fds + 1] = {
-      target = target, from = from_words(c.process.fds[target]), source = ("process.fds[%d]"):format(target),
+      target = target, from = compile.from_words(c.process.fds[target]), source = ("process.fds[%d]"):format(target),
     }
   end
   c:add { op = "descriptors", fds = fds, source = "process.fds" }
@@ -313,47 +319,10 @@ stage("signals", function(c)
   c:add { op = "signals" }
 end, { exec = "what the host ignores or blocks, the program would" })
 
---- The variables: the short environment or the host's, then the spec's own.
-local function environment(process, host)
-  local env <const> = {}
-  local inherited = process.inherit_env
-  for name, value in next, inherited == true and host.environ or host.env do
-    env[name] = value
-  end
-  for _, name in ipairs(type(inherited) == "table" and inherited or {}) do
-    env[name] = host.environ[name]
-  end
-  for name, value in next, process.env do
-    env[name] = value
-  end
-  local list <const> = {}
-  for name, value in next, env do
-    list[#list + 1] = name .. "=" .. value
-  end
-  table.sort(list)
-  return list, env.PATH
-end
-
---- A name without a slash is looked for in PATH, inside the container.
-local function candidates(program, path)
-  if program:find("/", 1, true) then
-    return { program }
-  end
-  local list <const> = {}
-  for directory in (path or ""):gmatch("[^:]+") do
-    list[#list + 1] = directory:gsub("/*$", "") .. "/" .. program
-  end
-  return list
-end
-
 stage("exec", function(c)
-  local process <const> = c.process
-  local env <const>, path = environment(process, c.host)
-  local argv <const> = copied(process.argv)
-  local program <const> = argv[1] or "<program>"
-  argv[1] = process.argv0 or program
+  local what <const> = c.program
   c:add {
-    op = "exec", program = program, paths = candidates(program, path), argv = argv, env = env,
+    op = "exec", program = what.name, paths = what.paths, argv = what.argv, env = what.env,
     source = "process[1]",
   }
 end)
@@ -429,10 +398,11 @@ end
 ---@param process table normalised process spec; without a program the plan ends
 ---  in a placeholder
 ---@param host userns.Host
+---@param what userns.Program? what program.of says of the two, where it is known
 ---@return userns.Plan? plan
 ---@return userns.Error? err EINVALID: ids that the map does not have; with
 ---  `strict`, what would be degraded
-function compile.compile(d, process, host)
+function compile.compile(d, process, host, what)
   local identity <const> = ids.resolve(d, process, host)
   local problems <const> = id_problems(d, process, identity)
   if #problems > 0 then
@@ -440,6 +410,7 @@ function compile.compile(d, process, host)
   end
   local c <const> = setmetatable({
     d = d, process = process, host = host, identity = identity, kept = sorted(d.capabilities),
+    program = what or program.of(process, host),
     steps = {}, sources = {}, last = {}, degraded = {},
     masked_paths = listed(d.masked_paths, "masked_paths"),
     readonly_paths = listed(d.readonly_paths, "readonly_paths"),

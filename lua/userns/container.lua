@@ -1,12 +1,15 @@
 -- A container: a description that has been checked, and what is made of it.
 local compile = require "userns.compile"
+local describe = require "userns.describe"
 local error_object = require "userns.error"
 local host = require "userns.host"
 local normalise = require "userns.normalise"
 local process = require "userns.process"
+local program = require "userns.program"
 local stdio = require "userns.stdio"
 local sys = require "userns.sys"
 local validate = require "userns.validate"
+local words = require "userns.words"
 
 local container = {}
 
@@ -33,11 +36,7 @@ function container.new(description)
   if not d then
     return nil, err
   end
-  return setmetatable({ [PRIVATE] = d }, metatable)
-end
-
-local function plan_for(d, spec)
-  return compile.compile(d, spec, host.facts())
+  return setmetatable({ [PRIVATE] = { description = d } }, metatable)
 end
 
 --- The sequence that parent and child would go through, as data that prints
@@ -46,38 +45,83 @@ end
 ---@return userns.Plan? plan
 ---@return userns.Error? err EINVALID
 function methods:plan(spec)
-  local d <const> = self[PRIVATE]
+  local d <const> = self[PRIVATE].description
+  local checked, err
   if spec == nil then
-    return plan_for(d, normalise.process(d.process))
+    checked = normalise.process(d.process)
+  else
+    check_table(spec, "plan")
+    checked, err = validate.process(spec, d.process)
   end
-  check_table(spec, "plan")
-  local checked <const>, err = validate.process(spec, d.process)
-  if not checked then
-    return nil, err
+  local facts <const>, why = host.facts()
+  if not checked or not facts then
+    return nil, err or why
   end
-  return plan_for(d, checked)
+  return compile.compile(d, checked, facts)
 end
 
-local function launch(d, spec)
-  local plan <const>, err = plan_for(d, spec)
-  if not plan then
+--- All that a plan depends on besides the description and the host's facts, as
+--- a string: equal strings, equal plans.
+local function fingerprint(spec, what)
+  local parts <const> = {
+    #what.argv, #what.env, #spec.groups, spec.cwd, spec.umask, tostring(spec.uid), tostring(spec.gid),
+    compile.from_words(spec.stdin), compile.from_words(spec.stdout), compile.from_words(spec.stderr),
+  }
+  for _, list in ipairs { what.argv, what.env, spec.groups, what.paths } do
+    table.move(list, 1, #list, #parts + 1, parts)
+  end
+  local fds <const> = {}
+  for target, from in next, spec.fds do
+    fds[#fds + 1] = ("%d %s"):format(target, compile.from_words(from))
+  end
+  table.sort(fds)
+  return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
+end
+
+--- The packed plan of a process: the last one again, when nothing it was made
+--- of has changed.
+local function prepare(box, spec)
+  local facts <const>, err = host.facts()
+  if not facts then
     return nil, err
   end
-  local descriptors
-  for _, step in ipairs(plan) do
-    descriptors = step.op == "descriptors" and step or descriptors
+  local what <const> = program.of(spec, facts)
+  local key <const> = fingerprint(spec, what)
+  if not box.last or box.last.key ~= key or box.last.facts ~= facts then
+    local plan <const>, why = compile.compile(box.description, spec, facts, what)
+    if not plan then
+      return nil, why
+    end
+    box.last = { key = key, facts = facts, plan = plan, program = sys.pack(plan) }
   end
-  local set <const>, why = stdio.open(spec, descriptors.fds)
+  return box.last
+end
+
+local function descriptors(plan)
+  for _, step in ipairs(plan) do
+    if step.op == "descriptors" then
+      return step.fds
+    end
+  end
+end
+
+local function launch(box, spec)
+  local prepared <const>, err = prepare(box, spec)
+  if not prepared then
+    return nil, err
+  end
+  local plan <const> = prepared.plan
+  local set <const>, why = stdio.open(spec, descriptors(plan))
   if not set then
     return nil, why
   end
-  local child <const>, report = sys.launch(sys.pack(plan), set.from)
+  local child <const>, report = sys.launch(prepared.program, set.from)
   if not child then
     set:close()
     return nil, error_object.locate(report, plan)
   end
   set:launched()
-  return process.new(child, spec, set, plan, report, not d.die_with_parent)
+  return process.new(child, spec, set, plan, report, not box.description.die_with_parent)
 end
 
 --- Starts a program in a new container, and returns when it executes.
@@ -88,12 +132,12 @@ end
 ---@source clone(2)
 function methods:spawn(spec)
   check_table(spec, "spawn")
-  local d <const> = self[PRIVATE]
-  local checked <const>, err = validate.process(spec, d.process)
+  local box <const> = self[PRIVATE]
+  local checked <const>, err = validate.process(spec, box.description.process)
   if not checked then
     return nil, err
   end
-  return launch(d, checked)
+  return launch(box, checked)
 end
 
 -- A pipe's other end would be in nobody's hands.
@@ -116,17 +160,28 @@ end
 ---@return userns.Error? err as spawn's
 function methods:run(spec)
   check_table(spec, "run")
-  local d <const> = self[PRIVATE]
-  local checked, err = validate.process(spec, d.process)
+  local box <const> = self[PRIVATE]
+  local checked, err = validate.process(spec, box.description.process)
   err = err or refuse_pipes(checked)
   if err then
     return nil, err
   end
-  local p <close>, why = launch(d, checked)
+  local p <close>, why = launch(box, checked)
   if not p then
     return nil, why
   end
   return p:wait()
+end
+
+--- The description as it is in force: every default written out.
+---@return table description
+function methods:describe()
+  return describe(self[PRIVATE].description)
+end
+
+--- In words, what the program will see and may do.
+function metatable:__tostring()
+  return words(self[PRIVATE].description)
 end
 
 return container

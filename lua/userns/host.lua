@@ -5,13 +5,37 @@ local sys = require "userns.sys"
 
 local host = {}
 
-local function read(path)
-  local file <close> = io.open(path)
-  return file and file:read("a") or ""
-end
+local WHOLE_MAP <const> = { { inside = 0, outside = 0, count = 0xFFFFFFFF } }
 
-local function ranges(map)
-  return map or { { inside = 0, outside = 0, count = 0xFFFFFFFF } }
+-- What a kernel or a host has not got is a fact; what could not be read is none.
+local UNKNOWN <const> = { EMFILE = true, ENFILE = true, ENOMEM = true }
+
+--- Functions that read, and one that tells the first error for want of anything
+--- but the file.
+local function reader()
+  local failure
+  local function note(err)
+    failure = failure or UNKNOWN[err.code] and err or nil
+  end
+  local function read(path)
+    local fd <close>, err = sys.open(path)
+    if not fd then
+      note(err)
+      return nil
+    end
+    local file <close> = assert(fd:file("r"))
+    return file:read("a")
+  end
+  local function read_map(kind)
+    local map <const>, err = sys["read_" .. kind .. "_map"]("self")
+    if not map then
+      note(err)
+    end
+    return map or WHOLE_MAP
+  end
+  return read, read_map, function()
+    return failure
+  end
 end
 
 local function set_of(list)
@@ -22,8 +46,8 @@ local function set_of(list)
   return set
 end
 
-local function open_files()
-  local soft, hard = read("/proc/self/limits"):match("Max open files%s+(%S+)%s+(%S+)")
+local function open_files(read)
+  local soft, hard = (read("/proc/self/limits") or ""):match("Max open files%s+(%S+)%s+(%S+)")
   return { soft = math.tointeger(tonumber(soft)) or 1024, hard = math.tointeger(tonumber(hard)) or 1024 }
 end
 
@@ -68,31 +92,41 @@ local metatable <const> = {
 }
 
 local function read_facts()
+  local read <const>, read_map <const>, failure <const> = reader()
   local _, uid = sys.getresuid()
   local _, gid = sys.getresgid()
-  return setmetatable({
+  local facts <const> = {
     uid = uid,
     gid = gid,
     groups = sys.getgroups() or {},
-    uid_map = ranges(sys.read_uid_map("self")),
-    gid_map = ranges(sys.read_gid_map("self")),
-    subids = uid == 0 and subids.of(uid) or { uid = {}, gid = {} },
-    setgroups = read("/proc/self/setgroups"):match("%a+") or "allow",
+    uid_map = read_map("uid"),
+    gid_map = read_map("gid"),
+    subids = uid == 0 and subids.of(uid, read) or { uid = {}, gid = {} },
+    setgroups = (read("/proc/self/setgroups") or "allow"):match("%a+"),
     capabilities = set_of((sys.getcaps() or { effective = {} }).effective),
-    nofile = open_files(),
+    nofile = open_files(read),
     image = sys.image_path(),
-  }, metatable)
+  }
+  if failure() then
+    return nil, failure()
+  end
+  return setmetatable(facts, metatable)
 end
 
 local known, known_for
 
 --- What this process is and may do, as it is now.  Read again only when its
 --- credentials have changed.
----@return userns.Host
+---@return userns.Host? host
+---@return userns.Error? err EMFILE, ENFILE or ENOMEM
 function host.facts()
   local credentials <const> = sys.credentials()
   if credentials ~= known_for then
-    known, known_for = read_facts(), credentials
+    local facts <const>, err = read_facts()
+    if not facts then
+      return nil, err
+    end
+    known, known_for = facts, credentials
   end
   return known
 end

@@ -5,14 +5,19 @@
 ---     print(box:plan { "/bin/hostname" })
 ---     print(box:run { "/bin/hostname", stdout = "capture" }.stdout)
 local container = require "userns.container"
-local namespaces = require "userns.namespaces"
+local load_description = require "userns.load"
+local merge = require "userns.merge"
+local presets = require "userns.presets"
 local sys = require "userns.sys"
 
 local userns <const> = {
   _VERSION = "scm",
   container = container.new,
+  load = load_description,
+  merge = merge,
   namespace = sys.namespace,
-  namespaces = namespaces,
+  namespaces = sys.namespaces,
+  presets = presets,
   sys = sys,
 }
 

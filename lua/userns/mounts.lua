@@ -117,7 +117,7 @@ local function device(c, m, row, source)
   local slot <const> = c:open(path, source, { major = major, minor = minor })
   c:add {
     op = "bind", slot = slot, path = path, target = m.target .. "/" .. name, recursive = false,
-    attrs = { "nosuid", "noexec" }, source = source,
+    source = source,
   }
 end
 

@@ -19,9 +19,13 @@ local function copy(value)
 end
 
 local function as_list(value)
+  if value == nil then
+    return {}
+  end
   return type(value) == "table" and copy(value) or { value }
 end
 
+--- Permission bits as an integer; nil stays nil.
 local function to_mode(value)
   return type(value) == "string" and tonumber(value, 8) or value
 end
@@ -94,9 +98,11 @@ local function record(value, fields)
       given = field.default
     end
     local form <const> = FORMS[field.name]
-    complete[field.name] = given ~= nil and form and form(given) or given
+    if form then
+      given = form(given)
+    end
+    complete[field.name] = given
   end
-  complete.options = complete.options or {}
   return complete
 end
 

@@ -5,11 +5,11 @@ local sys = require "userns.sys"
 local plan = {}
 
 local OPS <const> = sys.ops()
-local OCTAL <const> = { mode = true, mask = true }
 
-local function word(value)
+--- A value as it is, or quoted if it could be taken for something else.
+local function word(value, separator)
   local text <const> = tostring(value)
-  if text ~= "" and not text:find("[%s%c\"\\\128-\255]") then
+  if text ~= "" and not text:find("[%s%c\"\\\128-\255" .. (separator or "") .. "]") then
     return text
   end
   return '"' .. text:gsub("[%c\"\\\127-\255]", function(c)
@@ -19,7 +19,7 @@ end
 
 local function entry(item)
   if type(item) ~= "table" then
-    return word(item)
+    return word(item, ",")
   elseif item.target then
     return ("%d:%s"):format(item.target, (item.from:gsub(" ", "")))
   end
@@ -34,17 +34,16 @@ local function list(items)
   return table.concat(words, ",")
 end
 
--- What a program is given is shown as it is called, not as C has it.
-local SHOW <const> = {
-  exec = function(step)
-    local words <const> = { word(step.program) }
-    for i = 2, #step.argv do
-      words[i] = word(step.argv[i])
-    end
-    return table.concat(words, " ")
-  end,
-  file = function(step)
-    return ("target=%s bytes=%d mode=%o"):format(word(step.target), #step.content, step.mode)
+local function octal(name, value)
+  return ("%s=0%o"):format(name, value)
+end
+
+-- Operands that are not shown as they are.
+local FORMS <const> = {
+  mode = octal,
+  mask = octal,
+  content = function(_, value)
+    return ("bytes=%d"):format(#value)
   end,
 }
 
@@ -54,10 +53,10 @@ local function operand(step, name)
     return nil
   elseif value == true then
     return name
-  elseif type(value) == "table" then
-    return name .. "=" .. list(value)
+  elseif FORMS[name] then
+    return FORMS[name](name, value)
   end
-  return name .. "=" .. (OCTAL[name] and ("0%o"):format(value) or word(value))
+  return name .. "=" .. (type(value) == "table" and list(value) or word(value))
 end
 
 local function operands(step)
@@ -68,8 +67,17 @@ local function operands(step)
   return table.concat(words, " ")
 end
 
+--- A program is shown as it is called, not as execve(2) has it.
+local function command(step)
+  local words <const> = { word(step.program) }
+  for i = 2, #step.argv do
+    words[i] = word(step.argv[i])
+  end
+  return table.concat(words, " ")
+end
+
 local function line(i, step)
-  local show <const> = SHOW[step.op] or operands
+  local show <const> = step.op == "exec" and command or operands
   return (("%3d  %-6s  %-12s  %s"):format(i, step.side, step.op, show(step)):gsub("%s+$", ""))
 end
 

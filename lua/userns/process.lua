@@ -75,19 +75,32 @@ local function store(state, name, data)
   stream[#stream + 1] = data ~= "" and data or nil
 end
 
---- Reads once from a captured stream; false when there is nothing to read now.
+--- Reads once from a captured stream; how much, 0 when there is nothing to read
+--- now.
 local function read_some(state, name)
   local fd <const> = state.set.captured[name]
   local data <const> = fd and fd:read()
   if not data then
-    return false
+    return 0
   elseif data == "" then
     fd:close()
     state.set.captured[name] = nil
-    return false
+    return 0
   end
   store(state, name, data)
-  return true
+  return #data
+end
+
+-- What a pipe can hold (/proc/sys/fs/pipe-max-size).
+local PIPE_MAX <const> = 1 << 20
+
+--- Reads what a stream holds; not what others who have it go on writing.
+local function drain(state, name)
+  local left = PIPE_MAX
+  while left > 0 do
+    local count <const> = read_some(state, name)
+    left = count > 0 and left - count or 0
+  end
 end
 
 --- Writes what the program takes of its input; closes when that is all, or the
@@ -177,7 +190,7 @@ local function conclude(state)
     return nil, err
   end
   for name in pairs(state.set.captured) do
-    while read_some(state, name) do end
+    drain(state, name)
   end
   for _, fd in pairs(state.set.captured) do
     fd:close()
@@ -187,7 +200,6 @@ local function conclude(state)
   end
   state.set.captured, state.set.input = {}, nil
   state.result = result_of(state, status)
-  state.child:close()
   return state.result
 end
 
@@ -217,8 +229,11 @@ local function turn(state, deadline)
       actions[i]()
     end
   end
-  ring(state, sys.clock())
-  return ready and ready[1] or false
+  local ended <const> = ready and ready[1] or false
+  if not ended then
+    ring(state, sys.clock())
+  end
+  return ended
 end
 
 local function open(self)

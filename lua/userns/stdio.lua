@@ -79,8 +79,13 @@ function OPEN.pipe(set, name)
     return nil, number
   end
   local file <const>, err = mine:file(MODES[name][2])
+  if not file then
+    return nil, err
+  end
+  -- what is written is on its way at once: no close writes to a broken pipe
+  file:setvbuf("no")
   set.files[name] = file
-  return file and number, err
+  return number
 end
 
 function OPEN.capture(set, name)

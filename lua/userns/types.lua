@@ -38,16 +38,20 @@ local function label(key)
   return PRINTED[type(key)] and tostring(key) or type(key)
 end
 
---- The keys of a table, in the same order in every run.
-local function sorted_keys(value)
+--- The keys of a table that a test holds for, in the same order in every run.
+local function sorted_keys(value, test)
   local keys <const> = {}
   for key in next, value do
-    keys[#keys + 1] = key
+    keys[#keys + 1] = test(key) and key or nil
   end
   table.sort(keys, function(a, b)
     return label(a) < label(b)
   end)
   return keys
+end
+
+local function any()
+  return true
 end
 
 local function make(name, test, message)
@@ -299,7 +303,7 @@ function types.map(key, value_type, name)
         return false
       end
       local ok = true
-      for _, k in ipairs(sorted_keys(value)) do
+      for _, k in ipairs(sorted_keys(value, any)) do
         local at <const> = ("%s[%s]"):format(path, type(k) == "string" and ("%q"):format(k) or label(k))
         ok = key.check(k, report, at) and ok
         ok = value_type.check(value[k], report, at) and ok
@@ -345,14 +349,13 @@ local function report_stranger(key, fields, report, path)
 end
 
 local function check_known(value, fields, report, path, known)
-  local ok = true
-  for _, key in ipairs(sorted_keys(value)) do
-    if not known[key] and not (known[1] and math.type(key) == "integer") then
-      report_stranger(key, fields, report, path)
-      ok = false
-    end
+  local strangers <const> = sorted_keys(value, function(key)
+    return not known[key] and not (known[1] and math.type(key) == "integer")
+  end)
+  for _, key in ipairs(strangers) do
+    report_stranger(key, fields, report, path)
   end
-  return ok
+  return #strangers == 0
 end
 
 local function by_name(fields, array)

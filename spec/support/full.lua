@@ -36,13 +36,13 @@ full.shared = {
 }
 
 full.bind = {
-  root = { type = "bind", source = "/", readonly = true },
+  root = { type = "bind", source = "/usr", readonly = true },
   setgroups = "deny",
   process = { "/bin/true" },
 }
 
 full.host = {
-  mounts = { { type = "proc", target = "/proc" } },
+  mounts = { { type = "tmpfs", target = "/tmp" } },
   process = { "/bin/true" },
 }
 

@@ -1,36 +1,57 @@
--- victim.lua FIFO NAME [PADS]: launches one of full.lua's containers once it is
--- traced, and prints what came of it, as a Lua table.  Every process counts its
--- system calls from where the tracer came upon it: this one makes so many of its
--- own before the launch that an injected fault meets the child's.
+-- victim.lua FIFO NAME [SYSCALL COUNT]: launches one of full.lua's containers once
+-- it is traced, and prints what came of it, as a Lua table.  Every process counts
+-- its system calls from where the tracer came upon it: this one makes COUNT of its
+-- own before the launch, so that an injected fault meets the child's.
 local full = require "spec.support.full"
 local helper = require "spec.helper"
 local sys = require "userns.sys"
 local userns = require "userns"
 
-local fifo <const>, name <const>, pads <const> = ...
+local fifo <const>, name <const>, syscall <const>, count <const> = ...
 
-local function wait_for_tracer()
-  local status <close> = assert(io.open("/proc/self/status"))
-  status:setvbuf("no")
-  io.open(fifo, "w"):close()
-  repeat
-    sys.poll({}, 0.001)
-    status:seek("set")
-  until not (status:read("a") or "TracerPid:\t0\n"):find("TracerPid:\t0\n", 1, true)
+local status <const> = assert(io.open("/proc/self/status"))
+status:setvbuf("no")
+
+local function tracer()
+  status:seek("set")
+  return math.tointeger((status:read("a") or "TracerPid: 0"):match("TracerPid:%s+(%d+)"))
 end
 
--- What both the child and this process call during a launch.  Their failures
--- mean nothing.
+local function wait_for_tracer()
+  io.open(fifo, "w"):close()
+  while tracer() == 0 do
+    sys.poll({}, 0.001)
+  end
+end
+
+local function send_tracer_away()
+  local strace <close> = assert(sys.pidfd_open(tracer()))
+  strace:kill("INT")
+  while tracer() ~= 0 do
+    sys.poll({}, 0.001)
+  end
+end
+
+local null <const> = assert(io.open("/dev/null", "w"))
+null:setvbuf("no")
+
+-- What both the child and this process call during a launch.  That one of these
+-- fails means nothing.
 local PADS <const> = {
-  calls = function()
-    local null <close> = io.open("/dev/null", "w")
-    sys.fileno(0)
-    return null and null:setvbuf("no") and null:write("x")
+  openat = function()
+    local file <close> = io.open("/dev/null")
+    return file ~= nil
   end,
-  memory = function()
+  write = function()
+    return null:write("x")
+  end,
+  fcntl = function()
+    return sys.fileno(0)
+  end,
+  mmap = function()
     return ("x"):rep(1 << 20)
   end,
-  clone = function()
+  clone3 = function()
     return os.execute("exit")
   end,
 }
@@ -49,15 +70,14 @@ end
 local box <const> = assert(userns.container(full[name]))
 local program <const> = full[name].process or full.program
 local plan <const> = assert(box:plan(program))
-helper.count()
 local kept <const> = {}
+helper.count()
 wait_for_tracer()
-for pad in (pads or ""):gmatch("%a+") do
-  for i = 1, pad == "calls" and 40 or pad == "memory" and 6 or 1 do
-    kept[i] = PADS[pad]()
-  end
+for i = 1, PADS[syscall] and count or 0 do
+  kept[i] = PADS[syscall]()
 end
 local result, err = box:run(program)
+send_tracer_away()
 local clean <const>, left = pcall(helper.check_count)
 print("return " .. serialise {
   plan = plan, result = result, error = err and helper.fields(err), left = not clean and tostring(left) or nil,

@@ -1,0 +1,398 @@
+---@meta userns
+-- Rendered by make doc; for an editor's language server.
+-- luacheck: ignore
+
+---A directory of the host's becomes the root.
+---@class userns.Root.bind
+---@field type "bind"
+---@field source string A directory; `/` for the host's whole tree.
+---@field readonly? boolean Nothing can be written below. Default: false.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---An empty root that holds only what is mounted in it.
+---@class userns.Root.tmpfs
+---@field type "tmpfs"
+---@field size? integer|string Bytes it can hold at most (`"64M"`).
+---@field mode? integer|string Permission bits. Default: "0755".
+---@field readonly? boolean Nothing can be written below. Default: false.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---@alias userns.Root userns.Root.bind|userns.Root.tmpfs
+
+---The source is seen at the target too.
+---@class userns.MountEntry.bind
+---@field type "bind"
+---@field source string A directory, file or device of the host's tree.
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field readonly? boolean Nothing can be written below. Default: false.
+---@field recursive? boolean With the mounts below it. Default: true.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+---@field optional? boolean A source that does not exist is passed over. Default: false.
+
+---A minimal /dev: null zero full random urandom tty, pts, ptmx, shm, fd, stdin, stdout, stderr.
+---@class userns.MountEntry.dev
+---@field type "dev"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+
+---Pseudo-terminals of its own.
+---@class userns.MountEntry.devpts
+---@field type "devpts"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---A directory.
+---@class userns.MountEntry.dir
+---@field type "dir"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field mode? integer|string Permission bits. Default: "0755".
+---@field uid? integer Its uid inside.
+---@field gid? integer Its gid inside.
+
+---A file with a given content.
+---@class userns.MountEntry.file
+---@field type "file"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field content? string What is in it. Default: "".
+---@field mode? integer|string Permission bits. Default: "0644".
+---@field uid? integer Its uid inside.
+---@field gid? integer Its gid inside.
+
+---The POSIX message queues of the new ipc namespace.
+---@class userns.MountEntry.mqueue
+---@field type "mqueue"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---The processes of the new pid namespace; dangerous parts are masked (`masked_paths`).
+---@class userns.MountEntry.proc
+---@field type "proc"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field readonly? boolean Nothing can be written below. Default: false.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---A symbolic link.
+---@class userns.MountEntry.symlink
+---@field type "symlink"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field source string What the link says.
+
+---The devices of the new net namespace.
+---@class userns.MountEntry.sysfs
+---@field type "sysfs"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field readonly? boolean Nothing can be written below. Default: true.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---An empty file system in memory, gone with the container.
+---@class userns.MountEntry.tmpfs
+---@field type "tmpfs"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field size? integer|string Bytes it can hold at most (`"64M"`).
+---@field mode? integer|string Permission bits. Default: "0755".
+---@field uid? integer Its uid inside.
+---@field gid? integer Its gid inside.
+---@field readonly? boolean Nothing can be written below. Default: false.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---@alias userns.MountEntry userns.MountEntry.bind|userns.MountEntry.dev|userns.MountEntry.devpts|userns.MountEntry.dir|userns.MountEntry.file|userns.MountEntry.mqueue|userns.MountEntry.proc|userns.MountEntry.symlink|userns.MountEntry.sysfs|userns.MountEntry.tmpfs
+
+---@class userns.ProcessSpec
+---@field argv0? string What the program is told its name is. Default: the program.
+---@field env? table<string, string> Variables, laid over the short environment. Default: PATH TERM LANG TZ HOME.
+---@field inherit_env? boolean|string[] The host's whole environment, or the named variables of it. Default: false.
+---@field cwd? string Working directory, which must be inside the root. Default: "/".
+---@field uid? integer User id inside. Default: 0 if mapped, else the first inside id.
+---@field gid? integer Group id inside. Default: 0 if mapped, else the first inside id.
+---@field groups? integer[] Supplementary groups inside. Default: none.
+---@field umask? integer|string File mode creation mask. Default: "0022".
+---@field stdin? "inherit"|"null"|"pipe"|file*|userns.Fd|integer Standard input. Default: "inherit".
+---@field stdout? "inherit"|"null"|"pipe"|"capture"|file*|userns.Fd|integer Standard output. Default: "inherit".
+---@field stderr? "inherit"|"null"|"pipe"|"capture"|"stdout"|file*|userns.Fd|integer Standard error; `"stdout"`: where standard output goes. Default: "inherit".
+---@field input? string What the program reads on standard input (instead of `stdin`).
+---@field max_output? integer|string Bytes captured of each stream at most; the rest is read and dropped. Default: no limit.
+---@field fds? table<integer, file*|userns.Fd|integer> Further descriptors: the number inside to a file or number of the host's.
+---@field timeout? number Seconds until `kill_signal` is sent. Default: none.
+---@field kill_signal? string|integer What a timeout sends. Default: "KILL".
+---@field kill_after? number Seconds from `kill_signal` to SIGKILL. Default: 1.
+---@field [integer] string The argument vector.
+
+---@class userns.Description
+---@field namespaces? string|string[] Namespaces to create; `{}`: none. Default: all but time, less `share`.
+---@field share? string|string[] Names taken off the default of `namespaces`. Default: none.
+---@field uid_map? "root"|"self"|userns.IdRange[] `"root"`: an unprivileged id of the caller's is 0 inside; `"self"`: it is itself; or ranges. Default: "root".
+---@field gid_map? "root"|"self"|userns.IdRange[] The same for groups. Default: "root".
+---@field setgroups? "allow"|"deny" Whether setgroups(2) works inside. Default: deny, unless the caller may map groups freely.
+---@field hostname? string Host name of the new uts namespace.
+---@field domainname? string NIS domain name of the same.
+---@field root? string|userns.Root What the program sees as `/`; a string is a directory to bind. Default: the host's tree as it is.
+---@field mounts? userns.MountEntry[] What is mounted and made, in this order; nothing that is not listed. Default: none.
+---@field propagation? "private"|"slave"|"shared"|"unbindable" Whether mounts travel between the host and the container. Default: "private".
+---@field masked_paths? string[] Files and directories to hide, where they exist. Default: the usual set, for each `proc`.
+---@field readonly_paths? string[] Files and directories to make read-only, where they exist. Default: the usual set, for each `proc`.
+---@field capabilities? "none"|"all"|string[] What the program keeps: permitted, effective, bounding, and ambient unless uid 0. Default: "none".
+---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
+---@field allow_userns? boolean Whether the program may create user namespaces of its own. Default: false.
+---@field die_with_parent? boolean The container ends with the host program, however that ends. Default: true.
+---@field new_session? boolean A session without the caller's terminal. Default: true.
+---@field strict? boolean What would be degraded is an error. Default: false.
+---@field process? userns.ProcessSpec Defaults for the process spec.
+
+---count ids from inside on, and what they are called outside.
+---@class userns.IdRange
+---@field inside integer 0 to 4294967294
+---@field outside integer 0 to 4294967294, in the caller's user namespace
+---@field count integer 1 or more
+
+---Why something was not done. Made in one place, the same for both floors, and
+---good in `assert` and in `"could not start: " .. err`.
+---@class userns.Error
+---@field op string what was attempted, the same word as in the plan: "clone", "uid_map", "mount", "chdir", "exec"; "validate" for a wrong description or process spec
+---@field code string "EPERM", "ENOENT" and the like; "EINVALID" for a wrong description or process spec, "EDEGRADED" where `strict` forbids what is left
+---@field message string the kernel's sentence for the code, or one of ours
+---@field errno? integer the code's number, where the kernel spoke
+---@field syscall? string the call that was refused: "openat2", "write", "clone3"
+---@field path? string what it was about: a path, or the key, word or name that was refused
+---@field field? string where the description or process spec asks for it: "mounts[2].target", "process.cwd", "process[1]"
+---@field step? integer the line of the plan
+---@field side "parent"|"child"|nil who was at it
+---@field cause? string a word for the reason where the code has several, to compare with: "multithreaded"
+---@field hint? string what to do about it
+---@field detail? string the kernel's own explanation, from a file system context
+---@field problems? userns.Error[] everything that is wrong with a description or process spec; the error itself has the first
+
+---@class userns.Container
+local container = {}
+
+---The sequence that parent and child would go through, as data that prints
+---itself.
+---@param spec? table process spec; without one the plan ends in a placeholder
+---@return userns.Plan? plan
+---@return userns.Error? err EINVALID
+function container:plan(spec) end
+
+---Starts a program in a new container, and returns when it executes.
+---@param spec table process spec: the argument vector and its fields
+---@return userns.Process? process
+---@return userns.Error? err of the spec (EINVALID), or of the step that failed; nothing is left behind
+---See clone(2).
+function container:spawn(spec) end
+
+---Runs a program in a new container to its end.
+---@param spec table process spec
+---@return userns.Result? result
+---@return userns.Error? err as spawn's
+function container:run(spec) end
+
+---The description as it is in force: every default written out.
+---@return table description
+function container:describe() end
+
+---@class userns.Step
+---@field op string what is done: the same word as in errors
+---@field side "parent"|"child" who does it
+---@field source? string the field of the description that asks for it
+
+---@class userns.Plan: userns.Step[]
+---@field degraded { feature: string, used: string, reason: string }[]
+local plan = {}
+
+---The listing with a sentence for each step, on what it does and which field
+---of the description asks for it.
+---@return string
+function plan:explain() end
+
+---@class userns.Process
+---@field pid integer as the host sees it
+---@field stdin? file* where the spec says "pipe"
+---@field stdout? file*
+---@field stderr? file*
+local process = {}
+
+---Waits until the program has ended, serving its captured streams and its
+---input meanwhile.
+---@param seconds? number how long at most; for ever when absent
+---@return userns.Result? result the same one when called again
+---@return userns.Error? err ETIMEDOUT
+---See waitid(2).
+function process:wait(seconds) end
+
+---Sends a signal to the program; never to another process that got its number.
+---@param signal? string|integer "TERM", "SIGTERM" or 15; KILL when absent
+---@return true? ok
+---@return userns.Error? err ESRCH when it has ended
+---See pidfd_send_signal(2).
+function process:kill(signal) end
+
+---A handle of one of the program's namespaces.
+---@param type string a namespace name
+---@return userns.Namespace? namespace
+---@return userns.Error? err
+function process:namespace(type) end
+
+---The pidfd: readable when the program has ended.
+---@return integer fd
+---See pidfd_open(2).
+function process:fileno() end
+
+---The pidfd: readable when the program has ended.
+---@return integer fd
+---See pidfd_open(2).
+function process:getfd() end
+
+---The pidfd: readable when the program has ended.
+---@return integer fd
+---See pidfd_open(2).
+function process:pollfd() end
+
+---What to poll the descriptor for.
+---@return "r"
+function process:events() end
+
+---Nothing is buffered that a poll would not see.
+---@return false
+function process:dirty() end
+
+---Lets the process go: it runs on, and its end is the host's reaper's affair.
+---Needs a description with `die_with_parent = false`.
+function process:detach() end
+
+---Kills the program if it still runs, reaps it, and closes its streams.
+function process:close() end
+
+---@class userns.Result
+---@field ok boolean the exit code is 0
+---@field exit_code? integer what the program returned
+---@field signal? string or the signal that ended it: "SIGKILL"
+---@field core_dumped boolean
+---@field timed_out boolean the spec's timeout was over
+---@field oom_killed boolean
+---@field stdout? string where captured
+---@field stderr? string where captured
+---@field truncated boolean more was written than max_output
+---@field duration number seconds from launch to end
+---@field usage { user_time: number, system_time: number, max_rss: integer? }
+---@field degraded { feature: string, used: string, reason: string }[]
+
+---An existing namespace, held by a descriptor: it lives on while the handle is
+---open. Handles of the same namespace are equal. A variable can be `<close>`.
+---@class userns.Namespace
+local namespace = {}
+
+---The inode number: what /proc/PID/ns and lsns(8) show.
+---@return integer id
+---See namespaces(7).
+function namespace:id() end
+
+---The kernel's word for the kind of namespace.
+---@return string type
+---See namespaces(7).
+function namespace:type() end
+
+---The user who made the user namespace, or the one that this namespace belongs
+---to; the overflow id (65534) where the caller's namespace does not map it.
+---@return integer|nil uid
+---@return userns.Error? err EPERM where the user namespace is out of sight
+---See ioctl_ns(2).
+function namespace:owner() end
+
+---The namespace that a user or pid namespace was made in; the other types have
+---none (EINVAL).
+---@return userns.Namespace|nil parent
+---@return userns.Error? err EPERM for one that is out of sight, or the first
+---See ioctl_ns(2).
+function namespace:parent() end
+
+---The user namespace that has a say over this one.
+---@return userns.Namespace|nil userns
+---@return userns.Error? err EPERM where it is out of sight
+---See ioctl_ns(2).
+function namespace:userns() end
+
+---How deep a user or pid namespace is nested, as far as the caller can see: 0
+---for the initial one, the caller's own, and those that it cannot look above.
+---@return integer|nil level
+---@return userns.Error? err EINVAL for the other types
+---See ioctl_ns(2).
+function namespace:level() end
+
+---Keeps the namespace alive without a process: mounts its file on a path, which
+---is created when missing and removed again when that fails.  A mount namespace
+---can only be pinned from an older one (else EINVAL).
+---@param path string
+---@return true|nil ok
+---@return userns.Error? err EBUSY where a namespace is pinned already
+---See namespaces(7).
+function namespace:pin(path) end
+
+---Undoes pin: unmounts this namespace from a path and removes the empty file
+---below.
+---@param path string
+---@return true|nil ok
+---@return userns.Error? err EINVAL where this namespace is not pinned
+---See namespaces(7).
+function namespace:unpin(path) end
+
+---The descriptor, which the handle goes on owning.
+---@return integer fd
+---See namespaces(7).
+function namespace:fileno() end
+
+---Closes the handle; the namespace lives on while anything else holds it.
+---@return true
+---See namespaces(7).
+function namespace:close() end
+
+---@class userns.NamespaceInfo
+---@field type string as in /proc/PID/ns
+---@field id integer the inode number
+---@field owner? integer uid of who owns its user namespace, where that is in sight
+---@field processes integer how many are in it
+---@field pid integer the lowest of them
+---@field command? string the command line of that process
+
+local userns = {
+  ---@type string
+  _VERSION = "",
+  ---@type table<string, userns.Description>
+  presets = {},
+  sys = require "userns.sys",
+}
+
+---Checks a description; nothing is created yet.
+---@param description table the reference lists its fields
+---@return userns.Container? container can be run any number of times
+---@return userns.Error? err EINVALID, with every problem in `problems`
+function userns.container(description) end
+
+---Runs a Lua file that returns a description.  It sees math, string, table,
+---utf8, the functions of the basic library that have no effect outside, and
+---userns.merge and userns.presets.
+---@param path string
+---@param env? table another environment to run it in
+---@return table? description not checked yet
+---@return userns.Error? err EINVALID: it does not load, or raises, or returns no table; the message has the line
+function userns.load(path, env) end
+
+---Lays descriptions over each other: maps merge deeply and the later one wins,
+---lists are replaced; but mounts are appended, and one with the target of an
+---earlier one takes its place.
+---@param ... table descriptions, or parts of them; none is changed
+---@return table description
+function userns.merge(...) end
+
+---A handle on an existing namespace.
+---@param type string as in /proc/PID/ns
+---@param target integer|string|file*|table|userns.Process|userns.Namespace
+---@return userns.Namespace|nil namespace
+---@return userns.Error? err EACCES for a process that may not be traced
+---See namespaces(7).
+function userns.namespace(type, target) end
+
+---The namespaces that exist, in the order of their ids. Processes that the
+---caller may not look into do not count.
+---@return userns.NamespaceInfo[]|nil list
+---@return userns.Error? err
+---See lsns(8).
+function userns.namespaces() end
+
+return userns

@@ -1,0 +1,40 @@
+-- Parts of descriptions that many containers have in common, as plain tables:
+-- userns.merge(userns.presets.host_readonly, { hostname = "box" }).
+local presets = {}
+
+--- The host's tree, read-only, with a /proc, a /dev and a /tmp of its own.
+presets.host_readonly = {
+  root = { type = "bind", source = "/", readonly = true },
+  mounts = {
+    { type = "proc", target = "/proc" },
+    { type = "dev", target = "/dev" },
+    { type = "tmpfs", target = "/tmp", mode = "1777" },
+  },
+}
+
+local function system(path)
+  return { type = "bind", source = path, target = path, readonly = true, optional = true }
+end
+
+--- Nothing but the system's programs and libraries, read-only, with a /proc, a
+--- /dev and a /tmp of its own.
+presets.minimal = {
+  root = { type = "tmpfs", readonly = true },
+  mounts = {
+    system "/usr", system "/bin", system "/sbin", system "/lib", system "/lib32", system "/lib64",
+    system "/etc/alternatives", system "/etc/ld.so.cache",
+    { type = "proc", target = "/proc" },
+    { type = "dev", target = "/dev" },
+    { type = "tmpfs", target = "/tmp", mode = "1777" },
+  },
+}
+
+--- Empty home directories in place of the host's.
+presets.private_home = {
+  mounts = {
+    { type = "tmpfs", target = "/home" },
+    { type = "tmpfs", target = "/root", mode = "0700" },
+  },
+}
+
+return presets

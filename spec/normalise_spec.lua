@@ -1,0 +1,320 @@
+local normalise <const> = require "userns.normalise"
+local schema <const> = require "userns.schema"
+
+--- Every table that can be reached from one, with itself.
+local function tables_of(value, found)
+  found = found or {}
+  if type(value) == "table" and not found[value] then
+    found[value] = true
+    for key, item in next, value do
+      tables_of(key, found)
+      tables_of(item, found)
+    end
+  end
+  return found
+end
+
+local function share_nothing(...)
+  local owner <const> = {}
+  for i, value in ipairs { ... } do
+    for reached in next, tables_of(value) do
+      assert.is_nil(owner[reached], "a table is shared")
+      owner[reached] = i
+    end
+  end
+end
+
+local function full_description()
+  return {
+    namespaces = { "user", "mnt", "pid", "uts", "time" },
+    share = { "net" },
+    uid_map = { { inside = 0, outside = 100000, count = 65536 } },
+    gid_map = { { inside = 0, outside = 100000, count = 65536 } },
+    setgroups = "allow",
+    hostname = "box",
+    domainname = "example",
+    root = { type = "bind", source = "/srv/root", readonly = true, options = { "noexec" } },
+    mounts = {
+      { type = "tmpfs", target = "//tmp/./a/", size = "64M", mode = "1777", uid = 1, gid = 2, options = "suid" },
+      { type = "file", target = "/etc/x", content = "x", mode = 384 },
+    },
+    propagation = "slave",
+    masked_paths = { "/proc//kcore/", "/./a" },
+    readonly_paths = { "/proc/sys" },
+    capabilities = { "CAP_NET_RAW", "chown" },
+    no_new_privs = false,
+    allow_userns = true,
+    die_with_parent = false,
+    new_session = false,
+    strict = true,
+    process = { "/bin/sh", "-c", env = { A = "b" }, groups = { 5 }, fds = { [3] = 4 }, inherit_env = { "X" } },
+  }
+end
+
+describe("a normalised description", function()
+  local NONE <const> = {
+    given = {},
+    namespaces = { user = true, mnt = true, pid = true, net = true, ipc = true, uts = true, cgroup = true },
+    share = {},
+    uid_map = "root",
+    gid_map = "root",
+    root = { type = "host" },
+    mounts = {},
+    propagation = "private",
+    capabilities = {},
+    no_new_privs = true,
+    allow_userns = false,
+    die_with_parent = true,
+    new_session = true,
+    strict = false,
+    process = {},
+  }
+
+  it("of nothing has every default", function()
+    assert.same(NONE, normalise.description {})
+  end)
+
+  it("of everything is in one form", function()
+    local given <const> = {}
+    for _, field in ipairs(schema.description.fields) do
+      given[field.name] = true
+    end
+    assert.same({
+      given = given,
+      namespaces = { user = true, mnt = true, pid = true, uts = true, time = true },
+      share = { "net" },
+      uid_map = { { inside = 0, outside = 100000, count = 65536 } },
+      gid_map = { { inside = 0, outside = 100000, count = 65536 } },
+      setgroups = "allow",
+      hostname = "box",
+      domainname = "example",
+      root = { type = "bind", source = "/srv/root", readonly = true, options = { "noexec" } },
+      mounts = {
+        {
+          type = "tmpfs", target = "/tmp/a", size = 64 << 20, mode = 1023, uid = 1, gid = 2, readonly = false,
+          options = { "suid" },
+        },
+        { type = "file", target = "/etc/x", content = "x", mode = 384 },
+      },
+      propagation = "slave",
+      masked_paths = { "/proc/kcore", "/a" },
+      readonly_paths = { "/proc/sys" },
+      capabilities = { net_raw = true, chown = true },
+      no_new_privs = false,
+      allow_userns = true,
+      die_with_parent = false,
+      new_session = false,
+      strict = true,
+      process = { "/bin/sh", "-c", env = { A = "b" }, groups = { 5 }, fds = { [3] = 4 }, inherit_env = { "X" } },
+    }, normalise.description(full_description()))
+  end)
+
+  it("has the defaults that the schema tells of", function()
+    -- words in parentheses: another stage decides
+    for _, field in ipairs(schema.description.fields) do
+      local told <const> = field.default
+      if told ~= nil and not tostring(told):find "^%(" then
+        local found = NONE[field.name]
+        if field.name == "capabilities" then
+          found = next(found) == nil and "none"
+        end
+        assert.equal(told, found, field.name)
+      end
+    end
+  end)
+
+  it("takes the shared namespaces off the default, and one word for a list of one", function()
+    local function names(description)
+      local list <const> = {}
+      for name in pairs(normalise.description(description).namespaces) do
+        list[#list + 1] = name
+      end
+      table.sort(list)
+      return table.concat(list, " ")
+    end
+    assert.equal("cgroup ipc mnt net pid user uts", names {})
+    assert.equal("cgroup ipc mnt pid user uts", names { share = "net" })
+    assert.equal("cgroup mnt pid uts", names { share = { "net", "user", "ipc", "time" } })
+    assert.equal("time", names { namespaces = "time" })
+    assert.equal("", names { namespaces = {} })
+    assert.equal("net user", names { namespaces = { "net", "user", "net" }, share = "uts" })
+  end)
+
+  it("gives each type of mount its own defaults", function()
+    local rows <const> = {
+      {
+        { type = "bind", source = "/s", target = "/t" },
+        { readonly = false, recursive = true, optional = false, options = {} },
+      },
+      { { type = "tmpfs", target = "/t" }, { mode = 493, readonly = false, options = {} } },
+      { { type = "proc", target = "/t" }, { readonly = false, options = {} } },
+      { { type = "sysfs", target = "/t" }, { readonly = true, options = {} } },
+      { { type = "devpts", target = "/t" }, { options = {} } },
+      { { type = "mqueue", target = "/t" }, { options = {} } },
+      { { type = "dev", target = "/t" }, {} },
+      { { type = "dir", target = "/t" }, { mode = 493 } },
+      { { type = "file", target = "/t" }, { mode = 420, content = "" } },
+      { { type = "symlink", source = "s", target = "/t" }, {} },
+    }
+    local types <const> = {}
+    for i, row in ipairs(rows) do
+      local mount <const>, defaults <const> = table.unpack(row)
+      local expected <const> = {}
+      for _, fields in ipairs { defaults, mount } do
+        for name, value in pairs(fields) do
+          expected[name] = value
+        end
+      end
+      types[mount.type] = true
+      assert.same({ expected }, normalise.description { mounts = { mount } }.mounts, i)
+    end
+    for type in pairs(schema.mount.variants) do
+      assert(types[type], type)
+    end
+  end)
+
+  it("has a directory for its root, however that is written", function()
+    local root <const> = { type = "bind", source = "/srv", readonly = false, options = {} }
+    assert.same(root, normalise.description { root = "/srv" }.root)
+    assert.same(root, normalise.description { root = { type = "bind", source = "/srv" } }.root)
+    assert.same({ type = "tmpfs", mode = 493, readonly = true, size = 1024, options = { "noexec" } },
+      normalise.description { root = { type = "tmpfs", readonly = true, size = "1K", options = "noexec" } }.root)
+  end)
+
+  it("knows a capability by any of its names", function()
+    for _, name in ipairs { "net_raw", "CAP_NET_RAW", "cap_net_raw", "NET_RAW" } do
+      assert.same({ net_raw = true }, normalise.description { capabilities = { name } }.capabilities)
+    end
+    assert.same({}, normalise.description { capabilities = "none" }.capabilities)
+    local all <const> = normalise.description { capabilities = "all" }.capabilities
+    for _, name in ipairs(schema.capabilities) do
+      assert(all[name], name)
+      all[name] = nil
+    end
+    assert.same({}, all)
+  end)
+
+  it("tells lists that are empty from lists that are absent", function()
+    local empty <const> = normalise.description { masked_paths = {}, readonly_paths = {} }
+    assert.same({}, empty.masked_paths)
+    assert.same({}, empty.readonly_paths)
+    assert.is_nil(normalise.description {}.masked_paths)
+  end)
+
+  it("shares no table with what it was made of, and changes nothing in it", function()
+    local given <const> = full_description()
+    share_nothing(given, normalise.description(given), normalise.description(given))
+    assert.same(full_description(), given)
+  end)
+end)
+
+describe("a normalised process spec", function()
+  it("of nothing but a program has every default", function()
+    assert.same({
+      argv = { "/bin/true" },
+      env = {},
+      inherit_env = false,
+      cwd = "/",
+      groups = {},
+      umask = 18,
+      stdin = "inherit",
+      stdout = "inherit",
+      stderr = "inherit",
+      fds = {},
+      kill_signal = "KILL",
+      kill_after = 1,
+    }, normalise.process { "/bin/true" })
+  end)
+
+  it("of everything is in one form", function()
+    assert.same({
+      argv = { "sh", "-c", "" },
+      argv0 = "-sh",
+      env = { A = "b" },
+      inherit_env = { "HOME" },
+      cwd = "/srv/../x",
+      uid = 5,
+      gid = 6,
+      groups = { 7, 8 },
+      umask = 63,
+      stdin = "null",
+      stdout = "capture",
+      stderr = io.stderr,
+      max_output = 1 << 20,
+      fds = { [3] = 0 },
+      timeout = 1.5,
+      kill_signal = "TERM",
+      kill_after = 0,
+    }, normalise.process {
+      "sh", "-c", "", argv0 = "-sh", env = { A = "b" }, inherit_env = { "HOME" }, cwd = "/srv/../x", uid = 5, gid = 6,
+      groups = { 7, 8 }, umask = "077", stdin = "null", stdout = "capture", stderr = io.stderr, max_output = "1M",
+      fds = { [3] = 0 }, timeout = 1.5, kill_signal = "SIGTERM", kill_after = 0,
+    })
+  end)
+
+  it("has the defaults that the schema tells of", function()
+    local normalised <const> = normalise.process { "/bin/true" }
+    for _, field in ipairs(schema.process.fields) do
+      local told = field.default
+      if told ~= nil and not tostring(told):find "^%(" then
+        told = field.name == "umask" and tonumber(told, 8) or told
+        assert.equal(told, normalised[field.name], field.name)
+      end
+    end
+  end)
+
+  it("reads its input from where it is given, even when that is empty", function()
+    assert.equal("input", normalise.process({ "a", input = "" }).stdin)
+    assert.equal("", normalise.process({ "a", input = "" }).input)
+  end)
+
+  it("keeps the number of a signal", function()
+    assert.equal(9, normalise.process({ "a", kill_signal = 9 }).kill_signal)
+  end)
+
+  it("shares no table with what it was made of, and changes nothing in it", function()
+    local function spec()
+      return { "a", env = { A = "b" }, groups = { 1 }, fds = { [3] = 1 }, inherit_env = { "B" } }
+    end
+    local given <const> = spec()
+    share_nothing(given, normalise.process(given), normalise.process(given))
+    assert.same(spec(), given)
+  end)
+end)
+
+describe("a process spec over defaults", function()
+  it("replaces them field by field", function()
+    assert.same({ "/bin/true", cwd = "/b", umask = 1, uid = 5 },
+      normalise.over({ cwd = "/a", uid = 5 }, { "/bin/true", cwd = "/b", umask = 1 }))
+    assert.same({ cwd = "/b" }, normalise.over(nil, { cwd = "/b" }))
+    assert.same({ new = false }, normalise.over({ new = true }, { new = false }))
+  end)
+
+  it("replaces the argument vector as a whole", function()
+    assert.same({ "a" }, normalise.over({ "x", "y", "z" }, { "a" }))
+    assert.same({ "x", "y", cwd = "/" }, normalise.over({ "x", "y" }, { cwd = "/" }))
+    assert.same({ [2] = "a" }, normalise.over({ "x", "y" }, { nil, "a" }))
+  end)
+
+  it("replaces variables one by one, and other tables as a whole", function()
+    assert.same({ env = { A = "1", B = "3", C = "4" }, groups = { 9 }, fds = { [4] = 1 } },
+      normalise.over({ env = { A = "1", B = "2" }, groups = { 7, 8 }, fds = { [3] = 0 } },
+        { env = { B = "3", C = "4" }, groups = { 9 }, fds = { [4] = 1 } }))
+    assert.same({ env = { A = "1" } }, normalise.over({ env = { A = "1" } }, {}))
+  end)
+
+  it("replaces what is read on standard input, whichever way either has it", function()
+    assert.same({ input = "text" }, normalise.over({ stdin = "null" }, { input = "text" }))
+    assert.same({ stdin = "null" }, normalise.over({ input = "text" }, { stdin = "null" }))
+    assert.same({ input = "text" }, normalise.over({ input = "text" }, {}))
+  end)
+
+  it("shares no table with either", function()
+    local defaults <const> = { env = { A = "1" }, groups = { 1 }, fds = { [3] = 1 }, inherit_env = { "X" } }
+    local process <const> = { env = { B = "1" }, inherit_env = { "Y" } }
+    share_nothing(defaults, process, normalise.over(defaults, process), normalise.over(defaults, {}),
+      normalise.over({}, process))
+    assert.same({ env = { A = "1" }, groups = { 1 }, fds = { [3] = 1 }, inherit_env = { "X" } }, defaults)
+    assert.same({ env = { B = "1" }, inherit_env = { "Y" } }, process)
+  end)
+end)
