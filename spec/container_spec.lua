@@ -34,6 +34,32 @@ describe("container", function()
     end
   end)
 
+  it("runs each time what it is told then", function()
+    local box <const> = assert(userns.container {})
+    local script <const> = "pwd; umask; echo $A $1; cat; [ -e /proc/self/fd/7 ] && echo 7; true"
+    local first <const> = { "/bin/sh", "-c", script, "sh", "x", env = { A = "a" }, input = "in\n", stdout = "capture" }
+    local FIRST <const> = "/\n0022\na x\nin\n"
+    local VARIANTS <const> = {
+      { { cwd = "/usr" }, "/usr\n0022\na x\nin\n" },
+      { { umask = 7 }, "/\n0007\na x\nin\n" },
+      { { env = { A = "b" } }, "/\n0022\nb x\nin\n" },
+      { { [5] = "y" }, "/\n0022\na y\nin\n" },
+      { { input = "other\n" }, "/\n0022\na x\nother\n" },
+      { { fds = { [7] = 0 } }, "/\n0022\na x\nin\n7\n" },
+      { { argv0 = "other" }, FIRST },
+    }
+    for _, variant in ipairs(VARIANTS) do
+      local other <const> = {}
+      for _, fields in ipairs { first, variant[1] } do
+        for key, value in pairs(fields) do
+          other[key] = value
+        end
+      end
+      assert.equal(FIRST, assert(box:run(first)).stdout)
+      assert.equal(variant[2], assert(box:run(other)).stdout)
+    end
+  end)
+
   it("is not changed by what becomes of the description", function()
     local description <const> = { hostname = "before", namespaces = { "user", "uts" } }
     local box <const> = assert(userns.container(description))

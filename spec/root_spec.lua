@@ -129,7 +129,8 @@ describe("root", function()
 
     it("has its own ..", function()
       make_root(dir)
-      assert.equal("1\n", helper.inside(bound(dir), "stat -L -c %d:%i / /.. /../../.. /proc/self/root | sort -u | wc -l"))
+      assert.equal("1\n",
+        helper.inside(bound(dir), "stat -L -c %d:%i / /.. /../../.. /proc/self/root | sort -u | wc -l"))
     end)
 
     it("brings the mounts below it along, read-only with it", function()

@@ -40,8 +40,8 @@ end
 
 -- The order in which a reader meets the parts of userns.sys; others follow.
 local ORDER <const> = {
-  "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "mount", "mountfd", "process", "exec", "fd",
-  "error", "pack", "launch",
+  "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "mount", "mountfd", "process",
+  "exec", "fd", "error", "pack", "launch",
 }
 
 local function place(name)
@@ -53,10 +53,12 @@ local function place(name)
   return #ORDER + 1
 end
 
+local OPENER <const> = "void userns_open_(%w+)%(lua_State %*L%);%s+/%* (.-) %*/"
+
 --- The parts, each with the words that sys.h has for it.
 local function parts()
   local list <const>, by_name <const> = {}, {}
-  for name, title in sources.read("csrc/sys.h"):gmatch("void userns_open_(%w+)%(lua_State %*L%);%s+/%* (.-) %*/") do
+  for name, title in sources.read("csrc/sys.h"):gmatch(OPENER) do
     list[#list + 1] = { name = name, title = title, functions = {} }
     by_name[name] = list[#list]
   end
@@ -72,12 +74,14 @@ local function add_c_file(path, part, classes)
     if block.class then
       add_class(classes, block)
     else
-      local type <const>, name <const> = block.name:match("^(%a+)_([%w_]+)$")
+      local type <const>, name <const> = (block.name or ""):match("^(%a+)_([%w_]+)$")
       if type == "sys" then
         block.name = name
         table.insert(part.functions, block)
       else
-        add_method(class_of(classes, C_TYPES[type]), name, block)
+        local class <const> = C_TYPES[type]
+          or error(("%s: of what type is %s?"):format(path, block.name))
+        add_method(class_of(classes, class), name, block)
       end
     end
   end
@@ -85,8 +89,8 @@ end
 
 -- ---- Lua ------------------------------------------------------------------
 
-local function is_method(name)
-  return name and name:match("^methods[.:]([%w_]+)$") or name and name:match("^metatable.-:([%w_]+)$")
+local function method_name(name)
+  return name and (name:match("^methods[.:]([%w_]+)$") or name:match("^metatable.-:([%w_]+)$"))
 end
 
 --- The methods of a file belong to the class that its table of methods has, or
@@ -101,7 +105,7 @@ local function add_lua_file(path, classes)
     end
   end
   for _, block in ipairs(blocks) do
-    local name <const> = is_method(block.name)
+    local name <const> = method_name(block.name)
     if owner and name then
       add_method(owner.class, name, block)
     end
@@ -160,8 +164,8 @@ end
 local function functions_of_userns(lua, c)
   local list <const> = {}
   for _, name in ipairs(sorted_functions(userns)) do
-    local block <const> = block_of(userns[name], lua) or sys[name] == userns[name] and c[name] or nil
-    list[#list + 1] = renamed(block, name)
+    local in_c <const> = sys[name] == userns[name] and c[name] or nil
+    list[#list + 1] = renamed(block_of(userns[name], lua) or in_c, name)
   end
   return list
 end
@@ -203,7 +207,7 @@ function catalogue.read()
     local part <const> = sources.read(path):match("\nvoid userns_open_(%w+)%(lua_State %*L%)\n{")
     add_c_file(path, part_of[part], classes)
   end
-  local in_lua <const> = { name = "lua", title = "what is read from text files, in Lua", functions = {} }
+  local in_lua <const> = { title = "what is read from text files, in Lua", functions = {} }
   for _, name in ipairs(load_lazy()) do
     table.insert(in_lua.functions, renamed(block_of(sys[name], lua), name))
   end

@@ -146,7 +146,7 @@
 ---Why something was not done. Made in one place, the same for both floors, and
 ---good in `assert` and in `"could not start: " .. err`.
 ---@class userns.Error
----@field op string what was attempted, the same word as in the plan: "clone", "uid_map", "mount", "chdir", "exec"; "validate" for a wrong description or process spec
+---@field op string what was attempted, the same word as in the plan: "clone", "uid_map", "mount", "chdir", "exec"; "validate" for a wrong description or process spec, "load"
 ---@field code string "EPERM", "ENOENT" and the like; "EINVALID" for a wrong description or process spec, "EDEGRADED" where `strict` forbids what is left
 ---@field message string the kernel's sentence for the code, or one of ours
 ---@field errno? integer the code's number, where the kernel spoke

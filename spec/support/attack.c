@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -111,13 +110,13 @@ static int attack_chroot(char **argv)
     return tell(access(argv[0], F_OK));
 }
 
-/* Swaps two names for ever. */
+/* Swaps two names until it is killed, or the directory is gone. */
 static int attack_swap(char **argv)
 {
-    for (;;)
-        expect(syscall(SYS_renameat2, AT_FDCWD, argv[0], AT_FDCWD, argv[1],
-                       RENAME_EXCHANGE),
-               "renameat2");
+    while (syscall(SYS_renameat2, AT_FDCWD, argv[0], AT_FDCWD, argv[1],
+                   RENAME_EXCHANGE) == 0) {
+    }
+    return tell(-1);
 }
 
 /* ---- ids and namespaces ------------------------------------------------ */
@@ -271,10 +270,10 @@ static const struct {
     const char *file;
     int flags;
 } doors[] = {
-    {"mem", O_RDWR},     {"mem", O_RDONLY},    {"environ", O_RDONLY},
-    {"maps", O_RDONLY},  {"exe", O_RDONLY},    {"exe", O_WRONLY},
-    {"fd", O_DIRECTORY}, {"cwd", O_PATH},      {"root", O_PATH},
-    {"auxv", O_RDONLY},  {"ns/mnt", O_RDONLY},
+    {"mem", O_RDWR},    {"mem", O_RDONLY},    {"environ", O_RDONLY},
+    {"maps", O_RDONLY}, {"exe", O_RDONLY},    {"exe", O_WRONLY},
+    {"fd/0", O_PATH},   {"cwd", O_PATH},      {"root", O_PATH},
+    {"auxv", O_RDONLY}, {"ns/mnt", O_RDONLY},
 };
 
 /* Tries every way into a process; a way that opened after the process had

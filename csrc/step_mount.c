@@ -1,0 +1,325 @@
+/* Steps that build the tree which the program will see. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/mount.h>
+
+#include "step_ops.h"
+
+#define MNT_DETACH 2
+
+long userns_do_propagation(struct child *c, const struct step_propagation *s)
+{
+    return CALL(c, mount, NULL, "/", NULL, MS_REC | s->kind, NULL);
+}
+
+long userns_do_open(struct child *c, const struct step_open *s)
+{
+    struct statx st;
+    long fd =
+        CALL(c, openat, AT_FDCWD, text(c, s->path), O_PATH | O_CLOEXEC, 0);
+    *slot(c, s->slot) = fd < 0 ? -1 : (int32_t)fd;
+    if (fd == -ENOENT && s->optional)
+        return 0;
+    if (fd < 0 || s->major < 0)
+        return fd < 0 ? fd : 0;
+    /* A device is what its number says, not what its name promises. */
+    long error = step_stat(c, fd, &st);
+    if (error == 0 && (!S_ISCHR(st.stx_mode) || st.stx_rdev_major != s->major ||
+                       st.stx_rdev_minor != s->minor))
+        error = -ENODEV;
+    return error;
+}
+
+static long copy_tree(struct child *c, long fd, bool recursive)
+{
+    return CALL(c, open_tree, fd, "",
+                AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                    (recursive ? AT_RECURSIVE : 0));
+}
+
+static long set_attrs(struct child *c, long fd, uint64_t attrs, bool recursive)
+{
+    uint64_t atime = attrs & MOUNT_ATTR__ATIME;
+    struct mount_attr attr = {
+        .attr_set = attrs,
+        .attr_clr = atime != 0 ? MOUNT_ATTR__ATIME : 0,
+    };
+    if (attrs == 0)
+        return 0;
+    return CALL(c, mount_setattr, fd, "",
+                AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+                sizeof attr);
+}
+
+static long move_to(struct child *c, long mount, long target)
+{
+    return CALL(c, move_mount, mount, "", target, "",
+                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static long configure(struct child *c, long fs, char **options)
+{
+    long error = 0;
+    for (; options != NULL && *options != NULL && error == 0; options++) {
+        char *value = *options;
+        c->item++;
+        while (*value != '=' && *value != '\0')
+            value++;
+        if (*value == '\0') {
+            error = CALL(c, fsconfig, fs, FSCONFIG_SET_FLAG, *options, NULL, 0);
+        } else {
+            *value = '\0';
+            error = CALL(c, fsconfig, fs, FSCONFIG_SET_STRING, *options,
+                         value + 1, 0);
+            *value = '=';
+        }
+    }
+    if (error == 0) {
+        c->item = 0;
+        error = CALL(c, fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+    }
+    return error;
+}
+
+/* A mount of a new file system, that is not attached yet. */
+static long detached(struct child *c, const char *type, char **options,
+                     uint64_t attrs)
+{
+    long fs = CALL(c, fsopen, type, FSOPEN_CLOEXEC);
+    if (fs < 0)
+        return fs;
+    long error = configure(c, fs, options);
+    long fd = error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, attrs);
+    shut(fs);
+    return fd;
+}
+
+/* The same, and its file system is the container's own. */
+static long new_mount(struct child *c, const char *type, char **options,
+                      uint64_t attrs)
+{
+    long fd = detached(c, type, options, attrs);
+    long error = fd < 0 ? fd : step_own(c, fd);
+    if (error == 0)
+        return fd;
+    shut(fd);
+    return error;
+}
+
+static bool is_directory(struct child *c, long fd)
+{
+    struct statx st;
+    return step_stat(c, fd, &st) == 0 && S_ISDIR(st.stx_mode);
+}
+
+/* A file cannot cover a directory, of which move_mount says EINVAL; the other
+   way round make has refused. */
+static long put(struct child *c, long mount, long target, unsigned mode)
+{
+    bool mismatch = !S_ISDIR(mode) && is_directory(c, target);
+    c->syscall = SYS_move_mount;
+    return mismatch ? -EISDIR : move_to(c, mount, target);
+}
+
+/* Attaches a mount inside the root and closes it. */
+static long attach(struct child *c, long mount, char *path, unsigned mode)
+{
+    long target = step_make(c, path, mode);
+    long error = target < 0 ? target : put(c, mount, target, mode);
+    shut(target);
+    shut(mount);
+    return error;
+}
+
+long userns_do_mount(struct child *c, const struct step_mount *s)
+{
+    long fd =
+        new_mount(c, text(c, s->type), step_strings(c, s->options), s->attrs);
+    return fd < 0 ? fd : attach(c, fd, text(c, s->target), S_IFDIR | 0755U);
+}
+
+long userns_do_bind(struct child *c, const struct step_bind *s)
+{
+    struct statx st;
+    int source = *slot(c, s->slot);
+    if (source < 0)
+        return 0; /* optional, and not there */
+    long fd = copy_tree(c, source, s->recursive);
+    shut(source);
+    if (fd < 0)
+        return fd;
+    long error = step_stat(c, fd, &st);
+    uint64_t attrs = s->attrs;
+    /* A device that is bound by name is meant to be used. */
+    if (S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode))
+        attrs &= ~(uint64_t)MOUNT_ATTR_NODEV;
+    if (error == 0)
+        error = set_attrs(c, fd, attrs, s->recursive);
+    if (error == 0)
+        return attach(c, fd, text(c, s->target),
+                      S_ISDIR(st.stx_mode) ? S_IFDIR | 0755U : S_IFREG | 0644U);
+    shut(fd);
+    return error;
+}
+
+static long make_unbindable(struct child *c, long fd)
+{
+    struct mount_attr attr = {.propagation = MS_UNBINDABLE};
+    return CALL(c, mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof attr);
+}
+
+/* Over the host's root, where the host's tree stays in sight: a path's lookup
+   begins below what is mounted on "/".  Between the two lies what no recursive
+   bind of "/" crosses, or the container's root would come along with it. */
+static long attach_root(struct child *c, long fd)
+{
+    c->root = (int)fd;
+    long between = detached(c, "tmpfs", NULL, MOUNT_ATTR_RDONLY);
+    if (between < 0)
+        return between;
+    long error = make_unbindable(c, between);
+    if (error == 0)
+        error = CALL(c, move_mount, between, "", AT_FDCWD, "/",
+                     MOVE_MOUNT_F_EMPTY_PATH);
+    if (error == 0)
+        error = move_to(c, fd, between);
+    shut(between);
+    return error;
+}
+
+long userns_do_root_host(struct child *c, const struct step_root_host *s)
+{
+    (void)s;
+    long fd = CALL(c, openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    c->root = (int)fd;
+    return fd < 0 ? fd : 0;
+}
+
+long userns_do_root_bind(struct child *c, const struct step_root_bind *s)
+{
+    struct statx st;
+    long fd = copy_tree(c, *slot(c, s->slot), true);
+    if (fd < 0)
+        return fd;
+    long error = step_stat(c, fd, &st);
+    if (error == 0 && !S_ISDIR(st.stx_mode))
+        error = -ENOTDIR;
+    if (error == 0)
+        error = set_attrs(c, fd, s->attrs, true);
+    if (error == 0)
+        error = set_attrs(c, fd, s->top_attrs, false);
+    return error != 0 ? error : attach_root(c, fd);
+}
+
+long userns_do_root_tmpfs(struct child *c, const struct step_root_tmpfs *s)
+{
+    long fd = new_mount(c, "tmpfs", step_strings(c, s->options), s->attrs);
+    return fd < 0 ? fd : attach_root(c, fd);
+}
+
+/* One empty tmpfs hides every directory. */
+static long empty_tree(struct child *c)
+{
+    if (c->empty >= 0)
+        return copy_tree(c, c->empty, false);
+    long fd = new_mount(c, "tmpfs", NULL,
+                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                            MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (fd >= 0)
+        c->empty = (int)fd;
+    return fd;
+}
+
+static long mask_path(struct child *c, long target, long null)
+{
+    struct statx st;
+    long error = step_stat(c, target, &st);
+    if (error != 0)
+        return error;
+    long fd = S_ISDIR(st.stx_mode) ? empty_tree(c) : copy_tree(c, null, false);
+    if (fd < 0)
+        return fd;
+    error = move_to(c, fd, target);
+    if (fd != c->empty)
+        shut(fd);
+    return error;
+}
+
+static long readonly_path(struct child *c, long target, long unused)
+{
+    (void)unused;
+    long fd = copy_tree(c, target, true);
+    if (fd < 0)
+        return fd;
+    long error = set_attrs(c, fd, MOUNT_ATTR_RDONLY, true);
+    if (error == 0)
+        error = move_to(c, fd, target);
+    shut(fd);
+    return error;
+}
+
+/* Covers each path that exists; kernels differ in what /proc has. */
+static long cover(struct child *c, char **paths,
+                  long (*with)(struct child *, long, long), long operand)
+{
+    long error = 0;
+    for (uint32_t i = 0; paths[i] != NULL && error == 0; i++) {
+        c->item = i + 1;
+        long target = step_resolve(c, paths[i], O_PATH);
+        if (target == -ENOENT || target == -ENOTDIR)
+            continue;
+        error = target < 0 ? target : with(c, target, operand);
+        shut(target);
+    }
+    return error;
+}
+
+long userns_do_mask(struct child *c, const struct step_mask *s)
+{
+    return cover(c, step_strings(c, s->paths), mask_path, *slot(c, s->slot));
+}
+
+long userns_do_readonly(struct child *c, const struct step_readonly *s)
+{
+    return cover(c, step_strings(c, s->paths), readonly_path, 0);
+}
+
+long userns_do_remount(struct child *c, const struct step_remount *s)
+{
+    long fd = step_resolve(c, text(c, s->target), O_PATH);
+    if (fd < 0)
+        return fd;
+    long error = set_attrs(c, fd, s->attrs, s->recursive);
+    shut(fd);
+    return error;
+}
+
+/* Unmounts what lies on a mount's root, from the top, then the mount with all
+   that is below.  EINVAL: it is gone, or what lies on it is locked. */
+static long unmount_stack(struct child *c, long root)
+{
+    long error = CALL(c, fchdir, root);
+    while (error == 0)
+        error = CALL(c, umount2, ".", MNT_DETACH);
+    if (error == -EINVAL)
+        error = step_is_inside(c);
+    return error > 0 ? -EBUSY : error;
+}
+
+/* The old root ends up on top of the new one, without a directory for it, and
+   goes: nothing leads back. */
+long userns_do_pivot_root(struct child *c, const struct step_pivot_root *s)
+{
+    (void)s;
+    long old = CALL(c, openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
+    long error = old < 0 ? old : CALL(c, fchdir, c->root);
+    if (error == 0)
+        error = CALL(c, pivot_root, ".", ".");
+    if (error == 0)
+        error = unmount_stack(c, old);
+    shut(old);
+    return error != 0 ? error : CALL(c, chdir, "/");
+}

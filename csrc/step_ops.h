@@ -1,0 +1,72 @@
+/*
+ * What the files of the child's half have in common: raw system calls that are
+ * noted for the report, and the operands in the arena.  See step.c for what a
+ * child may do.
+ */
+#ifndef USERNS_STEP_OPS_H
+#define USERNS_STEP_OPS_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "raw.h"
+#include "step.h"
+
+/* Makes a system call and notes which, for the report. */
+#define CALL(c, name, ...) CALL6(c, SYS_##name, __VA_ARGS__, 0, 0, 0, 0, 0)
+#define CALL6(c, nr, a1, a2, a3, a4, a5, a6, ...)                              \
+    ((c)->syscall = (nr),                                                      \
+     raw_syscall((nr), (long)(a1), (long)(a2), (long)(a3), (long)(a4),         \
+                 (long)(a5), (long)(a6)))
+
+/* The kernel's struct rlimit64, whose header does not go with libc's. */
+struct limit {
+    uint64_t soft;
+    uint64_t hard;
+};
+
+static inline void shut(long fd)
+{
+    if (fd >= 0)
+        raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline void *in_arena(const struct child *c, at offset)
+{
+    return offset == 0 ? NULL : (char *)c->arena + offset;
+}
+
+static inline char *text(const struct child *c, at offset)
+{
+    return in_arena(c, offset);
+}
+
+static inline int32_t *slot(const struct child *c, int64_t number)
+{
+    return (int32_t *)in_arena(c, c->arena->slots) + number;
+}
+
+/* The strings of a list, ended by NULL. */
+char **step_strings(const struct child *c, at offset);
+
+/* Every byte, or a refusal. */
+long step_write(struct child *c, long fd, const char *data, size_t size);
+
+/* The type and identity of what a descriptor is open on. */
+long step_stat(struct child *c, long fd, struct statx *st);
+
+/* step_path.c: paths inside the container's root. */
+long step_own(struct child *c, long fd);
+bool step_is_owned(struct child *c, long fd);
+long step_resolve(struct child *c, const char *path, uint64_t flags);
+long step_make(struct child *c, char *path, unsigned mode);
+long step_is_inside(struct child *c);
+
+/* One function for each op: 0 or -errno. */
+#define DECLARE_PARENT(name)
+#define DECLARE_CHILD(name)                                                    \
+    long userns_do_##name(struct child *c, const struct step_##name *s);
+#define OP(name, side, doc) DECLARE_##side(name)
+#include "ops.def"
+
+#endif

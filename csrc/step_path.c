@@ -1,0 +1,220 @@
+/* Paths inside the container's root, and steps that make what is there. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+
+#include "step_ops.h"
+
+long step_stat(struct child *c, long fd, struct statx *st)
+{
+    return CALL(c, statx, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, st);
+}
+
+static uint64_t device(uint32_t major, uint32_t minor)
+{
+    return (uint64_t)major << 32 | minor;
+}
+
+/* A file system that this set-up has mounted itself belongs to the container:
+   what is made there leaves no trace outside. */
+long step_own(struct child *c, long fd)
+{
+    struct statx st;
+    uint64_t *owned = in_arena(c, c->arena->owned);
+    long error = step_stat(c, fd, &st);
+    if (error == 0)
+        owned[c->arena->owned_count++] =
+            device(st.stx_dev_major, st.stx_dev_minor);
+    return error;
+}
+
+/* What is reported of a place that must not be made is the call that missed it,
+   not this look. */
+bool step_is_owned(struct child *c, long fd)
+{
+    struct statx st;
+    const uint64_t *owned = in_arena(c, c->arena->owned);
+    uint32_t noted = c->syscall;
+    long error = step_stat(c, fd, &st);
+    c->syscall = noted;
+    if (error != 0)
+        return false;
+    for (uint32_t i = 0; i < c->arena->owned_count; i++)
+        if (owned[i] == device(st.stx_dev_major, st.stx_dev_minor))
+            return true;
+    return false;
+}
+
+/* No path of the container's is looked up in any other way: symlinks lead
+   nowhere but inside, and what was found is acted on by its descriptor. */
+long step_resolve(struct child *c, const char *path, uint64_t flags)
+{
+    struct open_how how = {
+        .flags = flags | O_CLOEXEC,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    long fd = -EAGAIN;
+    /* EAGAIN: somebody renames on the way while ".." is being resolved. */
+    for (int tries = 0; fd == -EAGAIN && tries < 1000; tries++)
+        fd = CALL(c, openat2, c->root, path, &how, sizeof how);
+    return fd;
+}
+
+/* Cuts the last name off a path that starts with a slash; the slash is returned
+   for the caller to mend. */
+static char *cut_name(char *path)
+{
+    char *slash = path + strlen(path);
+    while (*slash != '/')
+        slash--;
+    *slash = '\0';
+    return slash;
+}
+
+static long make_in(struct child *c, long parent, const char *name,
+                    unsigned mode)
+{
+    long error;
+    if (!step_is_owned(c, parent))
+        return -ENOENT;
+    if ((mode & S_IFMT) == S_IFDIR)
+        error = CALL(c, mkdirat, parent, name, mode & 07777U);
+    else
+        error = CALL(c, mknodat, parent, name, mode, 0);
+    if (error != 0)
+        return error;
+    return CALL(c, openat, parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static long make_last(struct child *c, char *path, unsigned mode)
+{
+    char *slash = cut_name(path);
+    long parent =
+        step_resolve(c, slash == path ? "/" : path, O_PATH | O_DIRECTORY);
+    long fd = parent < 0 ? parent : make_in(c, parent, slash + 1, mode);
+    *slash = '/';
+    shut(parent);
+    return fd;
+}
+
+/* Opens the path as far as end, whose last name is made if it is missing. */
+static long make_up_to(struct child *c, char *path, char *end, unsigned mode)
+{
+    char cut = *end;
+    *end = '\0';
+    long fd = step_resolve(c, path, O_PATH);
+    if (fd == -ENOENT)
+        fd = make_last(c, path, cut == '\0' ? mode : S_IFDIR | 0755U);
+    *end = cut;
+    return fd;
+}
+
+static char *next_end(char *p)
+{
+    do
+        p++;
+    while (*p != '/' && *p != '\0');
+    return p;
+}
+
+/* Opens a path inside the root (O_PATH); what is missing of it is made where
+   the tree is the container's own, directories on the way with mode 0755. */
+long step_make(struct child *c, char *path, unsigned mode)
+{
+    long fd =
+        step_resolve(c, path, O_PATH | (S_ISDIR(mode) ? O_DIRECTORY : 0U));
+    if (fd == -ENOENT)
+        fd = make_last(c, path, mode); /* mostly its directory is there */
+    if (fd != -ENOENT)
+        return fd;
+    for (char *end = next_end(path);; end = next_end(end)) {
+        fd = make_up_to(c, path, end, mode);
+        if (fd < 0 || *end == '\0')
+            return fd;
+        shut(fd);
+    }
+}
+
+/* In this order: a change of owner takes set-id bits away. */
+static long give(struct child *c, long fd, int64_t uid, int64_t gid,
+                 int64_t mode)
+{
+    long error = 0;
+    if (uid >= 0 || gid >= 0)
+        error = CALL(c, fchownat, fd, "", uid, gid, AT_EMPTY_PATH);
+    return error != 0 ? error : CALL(c, fchmod, fd, mode);
+}
+
+/* mkdirat takes no set-id bits, and the directory may have been there. */
+long userns_do_dir(struct child *c, const struct step_dir *s)
+{
+    long place = step_make(c, text(c, s->target), S_IFDIR | (unsigned)s->mode);
+    if (place < 0)
+        return place;
+    long error = 0;
+    if (step_is_owned(c, place)) {
+        long fd =
+            CALL(c, openat, place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+        error = fd < 0 ? fd : give(c, fd, s->uid, s->gid, s->mode);
+        shut(fd);
+    }
+    shut(place);
+    return error;
+}
+
+/* Nothing is cut short before it is known to be the container's. */
+static long fill_file(struct child *c, long fd, const struct step_file *s)
+{
+    const struct bytes *content = in_arena(c, s->content);
+    if (!step_is_owned(c, fd))
+        return -EEXIST;
+    long error = CALL(c, ftruncate, fd, 0);
+    if (error == 0)
+        error = step_write(c, fd, content->data, content->length);
+    return error != 0 ? error : give(c, fd, s->uid, s->gid, s->mode);
+}
+
+long userns_do_file(struct child *c, const struct step_file *s)
+{
+    char *path = text(c, s->target);
+    long made = step_make(c, path, S_IFREG | (unsigned)s->mode);
+    if (made < 0)
+        return made;
+    shut(made);
+    /* Not to wait for a FIFO's reader. */
+    long fd = step_resolve(c, path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return fd;
+    long error = fill_file(c, fd, s);
+    shut(fd);
+    return error;
+}
+
+long userns_do_symlink(struct child *c, const struct step_symlink *s)
+{
+    char *path = text(c, s->target);
+    char *slash = cut_name(path);
+    long parent = slash == path ? step_resolve(c, "/", O_PATH)
+                                : step_make(c, path, S_IFDIR | 0755U);
+    *slash = '/';
+    if (parent < 0)
+        return parent;
+    long error = step_is_owned(c, parent)
+                     ? CALL(c, symlinkat, text(c, s->to), parent, slash + 1)
+                     : -EROFS;
+    shut(parent);
+    return error;
+}
+
+/* Where the working directory is inside the root; the kernel calls the path of
+   one that is not unreachable. */
+long step_is_inside(struct child *c)
+{
+    char path[4096];
+    long error = CALL(c, getcwd, path, sizeof path);
+    return error < 0 ? error : path[0] == '/';
+}

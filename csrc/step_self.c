@@ -1,0 +1,187 @@
+/* Steps that set what the program is and may do, and the program itself. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/if.h>
+#include <linux/openat2.h>
+#include <linux/prctl.h>
+#include <linux/sockios.h>
+#include <string.h>
+
+#include "step_ops.h"
+
+/* ---- settings ---------------------------------------------------------- */
+
+long step_write(struct child *c, long fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        long n = CALL(c, write, fd, data, size);
+        if (n < 0)
+            return n;
+        data += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+long userns_do_sysctl(struct child *c, const struct step_sysctl *s)
+{
+    const char *value = text(c, s->value);
+    long fd =
+        CALL(c, openat, AT_FDCWD, text(c, s->path), O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    long error = step_write(c, fd, value, strlen(value));
+    shut(fd);
+    return error;
+}
+
+long userns_do_rlimit(struct child *c, const struct step_rlimit *s)
+{
+    struct limit limit = {(uint64_t)s->soft, (uint64_t)s->hard};
+    return CALL(c, prlimit64, 0, s->resource, &limit, NULL);
+}
+
+/* The kernel gives lo its addresses when it comes up. */
+long userns_do_loopback(struct child *c, const struct step_loopback *s)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    (void)s;
+    long fd = CALL(c, socket, 1 /* AF_UNIX */, 2 | O_CLOEXEC /* SOCK_DGRAM */);
+    if (fd < 0)
+        return fd;
+    long error = CALL(c, ioctl, fd, SIOCSIFFLAGS, &lo);
+    shut(fd);
+    return error;
+}
+
+long userns_do_hostname(struct child *c, const struct step_hostname *s)
+{
+    const char *name = text(c, s->name);
+    return CALL(c, sethostname, name, strlen(name));
+}
+
+long userns_do_domainname(struct child *c, const struct step_domainname *s)
+{
+    const char *name = text(c, s->name);
+    return CALL(c, setdomainname, name, strlen(name));
+}
+
+long userns_do_umask(struct child *c, const struct step_umask *s)
+{
+    CALL(c, umask, s->mask);
+    return 0;
+}
+
+/* ---- identity ---------------------------------------------------------- */
+
+long userns_do_setgid(struct child *c, const struct step_setgid *s)
+{
+    return CALL(c, setresgid, s->gid, s->gid, s->gid);
+}
+
+long userns_do_groups(struct child *c, const struct step_groups *s)
+{
+    const struct ids *ids = in_arena(c, s->groups);
+    return CALL(c, setgroups, ids->count, ids->id);
+}
+
+long userns_do_setuid(struct child *c, const struct step_setuid *s)
+{
+    long error = 0;
+    if (s->keep_caps)
+        error = CALL(c, prctl, PR_SET_KEEPCAPS, 1);
+    return error != 0 ? error : CALL(c, setresuid, s->uid, s->uid, s->uid);
+}
+
+long userns_do_bounding(struct child *c, const struct step_bounding *s)
+{
+    for (int cap = 0; cap < 64; cap++) {
+        if ((s->keep >> cap & 1) != 0)
+            continue;
+        long error = CALL(c, prctl, PR_CAPBSET_DROP, cap);
+        if (error == -EINVAL)
+            break; /* the kernel knows no more of them */
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+static long set_ambient(struct child *c, uint64_t caps)
+{
+    long error = CALL(c, prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0);
+    for (int cap = 0; cap < 64 && error == 0; cap++)
+        if ((caps >> cap & 1) != 0)
+            error =
+                CALL(c, prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0);
+    return error;
+}
+
+long userns_do_capabilities(struct child *c, const struct step_capabilities *s)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[2];
+    for (int half = 0; half < 2; half++)
+        sets[half] = (struct __user_cap_data_struct){
+            (uint32_t)(s->effective >> 32 * half),
+            (uint32_t)(s->permitted >> 32 * half),
+            (uint32_t)(s->inheritable >> 32 * half)};
+    long error = CALL(c, capset, &header, sets);
+    return error != 0 ? error : set_ambient(c, s->ambient);
+}
+
+long userns_do_no_new_privs(struct child *c, const struct step_no_new_privs *s)
+{
+    (void)s;
+    return CALL(c, prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* ---- the program ------------------------------------------------------- */
+
+/* A directory that a magic link leads to, or that a descriptor kept open, can
+   be outside (CVE-2024-21626). */
+long userns_do_chdir(struct child *c, const struct step_chdir *s)
+{
+    struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+        .resolve = RESOLVE_NO_MAGICLINKS,
+    };
+    long fd = CALL(c, openat2, AT_FDCWD, text(c, s->path), &how, sizeof how);
+    if (fd < 0)
+        return fd;
+    long error = CALL(c, fchdir, fd);
+    shut(fd);
+    if (error == 0)
+        error = step_is_inside(c);
+    return error < 0 ? error : error > 0 ? 0 : -ENOENT;
+}
+
+/* The candidates are the program's name in each directory of PATH; one that
+   exists but may not be executed is a better answer than one that does not. */
+long userns_do_exec(struct child *c, const struct step_exec *s)
+{
+    char **paths = step_strings(c, s->paths);
+    char **argv = step_strings(c, s->argv);
+    char **env = step_strings(c, s->env);
+    long refusal = -ENOENT;
+    uint32_t item = 0; /* none */
+    c->control->state = EXECUTING;
+    c->syscall = SYS_execve; /* even where there is nothing to try */
+    for (uint32_t i = 0; paths[i] != NULL; i++) {
+        long error = CALL(c, execve, paths[i], argv, env);
+        if (error == -ENOENT || error == -ENOTDIR ||
+            (error == -EACCES && refusal == -EACCES))
+            continue;
+        refusal = error;
+        item = i + 1;
+        if (error != -EACCES)
+            break;
+    }
+    c->control->state = SETTING_UP;
+    c->item = item;
+    return refusal;
+}

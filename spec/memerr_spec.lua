@@ -1,0 +1,214 @@
+local helper <const> = require "spec.helper"
+local sys <const> = require "userns.sys"
+
+-- The host calls a function again and again, with another allocation refused
+-- each time, and ends with an error when a call leaves anything behind.
+local HOST <const> = "timeout --signal=ABRT --kill-after=10 300 build/spec/memerr"
+
+-- Where what functions change is nobody else's.
+local APART <const> = helper.rootless .. " --mount --uts --ipc " .. HOST
+
+--- How often Lua was refused an allocation, at least.
+local function refusals(script, wrapper)
+  local out <const> = helper.output(script, wrapper)
+  return math.tointeger(out:match("^refused once: (%d+)\n"))
+end
+
+-- What is called, by what goes before it. The functions that return nothing
+-- but a number, or none, allocate nothing.
+local CALLS <const> = {
+  -- descriptors
+  { [[ assert(sys.pipe()) ]] },
+  { [[ assert(sys.open("/dev/null", { "read", "nonblock" })) ]] },
+  { [[ assert(sys.open("/nonexistent") == nil) ]] },
+  { [[ assert(assert(sys.open("/dev/null")):file("r")):close() ]] },
+  { [[ assert(assert(sys.open("/proc/self/status")):read()) ]] },
+  { [[ reader:nonblock(); assert(not reader:read()); writer:write("x"); tostring(reader); reader:close() ]],
+    before = [[ local reader, writer = sys.pipe() ]] },
+  { [[ reader:close(); assert(select(2, writer:write("x")).code == "EPIPE") ]],
+    before = [[ local reader, writer = sys.pipe() ]] },
+  { [[ assert(sys.poll({ { fd = reader }, { fd = writer, events = "w" }, { fd = io.stdout } }, 0)) ]],
+    before = [[ local reader, writer = sys.pipe() ]] },
+  { [[ assert(sys.fileno(io.stdin) == 0 and not sys.fileno(255)); assert(sys.clock() > 0) ]] },
+  { [[ sys.close_range(254, 255, "cloexec") ]] },
+
+  -- processes
+  { [[ assert(sys.environ().PATH) ]] },
+  { [[ assert(sys.pidfd_open(sys.getpid()):wait(0) == nil); sys.gettid() ]] },
+  { [[ local process = sys.pidfd_open(sys.getpid()); tostring(process); process:kill("CONT"); process:detach() ]] },
+  { [[ assert(not sys.pidfd_open(4194305)) ]] },
+  { [[ assert(not sys.kill(4194305, "SIGTERM")) ]] },
+  { [[ assert(not sys.exec("/nonexistent", { "a", "b" }, { C = "d" })) ]] },
+  { [[ assert(assert(sys.clone({}, function() return 3 end)):wait()) ]] },
+  { [[
+    local process = assert(sys.clone({}, function(gate) gate:ready() gate:await() end, { handshake = true }))
+    process:ready()
+    process:release()
+    process:wait()
+  ]] },
+  { [[ assert(sys.clone({}, function(gate) gate:await() end, { handshake = true })) ]] },
+
+  -- namespaces
+  { [[ assert(sys.namespace("user", "self")) ]] },
+  { [[ assert(not sys.namespace("user", "/dev/null")); assert(not sys.namespace("user", 4194305)) ]] },
+  { [[ assert(not sys.namespace("user", "/proc/self/ns/uts")) ]] },
+  { [[ tostring(ns); ns:id(); ns:type(); ns:owner(); ns:userns(); ns:parent(); ns:level(); return ns == ns ]],
+    before = [[ local ns = sys.namespace("user", "self") ]] },
+  { [[ assert(not ns:parent()); assert(ns:userns()); assert(not ns:level()) ]],
+    before = [[ local ns = sys.namespace("uts", "self") ]] },
+  { [[ assert(not ns:pin("/nonexistent/pin")); assert(not ns:unpin("/nonexistent/pin")) ]],
+    before = [[ local ns = sys.namespace("uts", "self") ]] },
+  { [[ assert(#sys.namespace_types() == 8) ]] },
+  { [[ assert(#sys.processes() > 0) ]] },
+  { [[ assert(sys.unshare { "uts", "ipc" }) ]], wrapper = APART },
+  { [[ assert(not sys.unshare { "pid", "user", "net" } or true) ]], wrapper = APART },
+  { [[ assert(sys.setns(sys.namespace("uts", "self"))); assert(not sys.setns("/nonexistent")) ]], wrapper = APART },
+  { [[ assert(sys.sethostname("a") and sys.setdomainname("b")) ]], wrapper = APART },
+  { [[ assert(sys.gethostname() and sys.getdomainname() and sys.uname()) ]] },
+
+  -- ids and capabilities
+  { [[ assert(sys.read_uid_map("self") and sys.read_gid_map(sys.getpid())) ]] },
+  { [[ assert(not sys.write_uid_map("self", map)); assert(not sys.write_gid_map(4194305, map)) ]],
+    before = [[ local map = { { inside = 0, outside = 0, count = 1 }, { inside = 2, outside = 5, count = 3 } } ]] },
+  { [[ assert(not sys.write_setgroups(4194305, "deny")) ]] },
+  { [[ sys.getresuid(); sys.getresgid(); assert(sys.getgroups() and sys.credentials()) ]] },
+  { [[ assert(sys.setresuid(uid, uid) and sys.setresgid(nil, gid)); sys.umask("0022") ]],
+    before = [[ local uid, gid = sys.getresuid(), sys.getresgid() ]] },
+  { [[ assert(not sys.setgroups { 1, 2, 3 }) ]], wrapper = APART },
+  { [[ assert(sys.getcaps()) ]] },
+  { [[ assert(sys.getcaps(sys.getpid())); assert(not sys.getcaps(4194305)) ]] },
+  { [[ assert(sys.setcaps { inheritable = "none" }) ]] },
+  { [[ assert(sys.set_ambient "none"); assert(sys.drop_bounding "none") ]] },
+  { [[ assert(not sys.set_ambient { "net_raw", "chown" }) ]] },
+  { [[ assert(sys.caps_text() and sys.caps_text { effective = { "chown" } }); assert(not sys.caps_text(4194305)) ]] },
+  { [[ assert(sys.caps_from_text("cap_net_raw,cap_chown=ep")) ]] },
+  { [[ assert(sys.get_file_caps("/bin/true") == false); assert(not sys.get_file_caps("/nonexistent")) ]] },
+  { [[ assert(not sys.set_file_caps("/nonexistent", "cap_net_raw=ep")) ]] },
+  { [[ assert(sys.cap_name(sys.last_cap()) and sys.cap_number("CAP_CHOWN") == 0) ]] },
+  { [[ assert(sys.set_securebits(sys.get_securebits())) ]], wrapper = APART },
+  { [[ assert(type(sys.prctl("name")) == "string" and not sys.prctl("pdeathsig")); sys.prctl("name", "memerr") ]] },
+
+  -- mounts
+  { [[ assert(sys.read_mountinfo("self")); assert(not sys.read_mountinfo(4194305)) ]] },
+  { [[ assert(sys.mount { type = "tmpfs", target = "/mnt", options = { "nosuid" }, data = "size=64k" }) ]],
+    wrapper = APART },
+  { [[ assert(not sys.mount { source = "/nonexistent", target = "/mnt", options = "rbind" }) ]], wrapper = APART },
+  { [[ assert(not sys.umount("/nonexistent", { "detach" })) ]] },
+  { [[ assert(not sys.pivot_root("/nonexistent", "/")); assert(sys.chroot("/")) ]], wrapper = APART },
+  { [[ assert(sys.open_tree("/", { clone = true, recursive = true })) ]], wrapper = APART },
+  { [[
+    local context = assert(sys.fsopen("tmpfs"))
+    assert(context:set("size", "64k") and not context:set("mode", "z") and context:flag("ro"))
+    local mount = assert(context:create() and context:mount { "nosuid" })
+    assert(sys.mount_setattr(mount, { set = { "readonly", "noexec" } }))
+    assert(not sys.mount_setattr("/nonexistent", { clear = "noatime", propagation = "private" }))
+    assert(sys.move_mount(mount, "/mnt"))
+    tostring(context)
+  ]], wrapper = APART },
+  { [[ assert(not sys.fspick("/nonexistent")); assert(not sys.fsopen("nonexistent")) ]], wrapper = APART },
+
+  -- plans: a program, packed and not
+  { [[ assert(sys.ops().exec and sys.image_path()) ]] },
+  { [[ assert(sys.pack(plan)) ]], program = "/bin/true" },
+  { [[ assert(sys.launch(program, { -1, -1, -1 })):wait() ]], program = "/bin/true" },
+  { [[ assert(sys.launch(program, { -1, -1, -1 })) ]], program = "/bin/true" },
+  { [[ assert(sys.launch(program, { -1, -1, -1 })):close() ]], program = "/bin/true", before = "thread()" },
+  { [[ assert(not sys.launch(program, { -1, -1, -1 })) ]], program = "/nonexistent" },
+  { [[ assert(not sys.launch(program, { -1, -1, -1 })) ]], program = "/nonexistent", before = "thread()" },
+
+  -- errors
+  { [[ local err = sys.error { op = "a", path = "\nb", message = "c", step = 1 }; return tostring(err) .. err ]] },
+}
+
+-- As root only the second one's set-up needs the small executable.
+local DESCRIPTIONS <const> = { "{ namespaces = {} }", "{}" }
+
+local PLAN <const> = [[
+  local plan = require "userns".container(%s):plan { "%s" }
+  local program = sys.pack(plan)
+]]
+
+local SCRIPT <const> = [[
+  local sys = require "userns.sys"
+  %s
+  return function() %s end
+]]
+
+--- The scripts that a call is tried in: one for each kind of plan.
+local function scripts(call)
+  local list <const> = {}
+  for i, description in ipairs(call.program and DESCRIPTIONS or { "" }) do
+    local plan <const> = call.program and PLAN:format(description, call.program) or ""
+    list[i] = SCRIPT:format(plan .. (call.before or ""), call[1])
+  end
+  return list
+end
+
+local function one_line(text)
+  return (text:gsub("^%s+", ""):gsub("%s+$", ""):gsub("\n%s+", "; "))
+end
+
+describe("without memory for the n-th allocation, whatever n, nothing is left behind", function()
+  for _, call in ipairs(CALLS) do
+    local set_up <const> = (call.program or "") .. " " .. (call.before or "")
+    it(("by %s (%s)"):format(one_line(call[1]), one_line(set_up)), function()
+      for _, script in ipairs(scripts(call)) do
+        assert.is_number(refusals(script, call.wrapper or HOST))
+      end
+    end)
+  end
+
+  it("by any function of userns.sys: all are among these", function()
+    local named <const> = {}
+    for _, call in ipairs(CALLS) do
+      for name in call[1]:gmatch("sys%.([%w_]+)") do
+        named[name] = true
+      end
+    end
+    for name in pairs(sys) do
+      assert(named[name], "memerr_spec.lua does not call " .. name)
+    end
+  end)
+end)
+
+-- Longer ones, with one allocation in 7, or in 61, refused.
+local LONG <const> = {
+  ["requiring the module"] = { 61, [[ ]], [[ require "userns" ]] },
+  ["a description that is wrong"] = { 7, [[ local userns = require "userns" ]], [[
+    local box, err = userns.container { hostnmae = "box", mounts = { { type = "tmpfs", targt = "/" } }, uid_map = {} }
+    assert(not box and #err.problems > 2)
+  ]] },
+  ["a plan"] = { 7, [[ local userns = require "userns" ]], [[
+    local box = assert(userns.container {
+      root = { type = "tmpfs" }, mounts = { { type = "proc", target = "/proc" } }, masked_paths = { "/proc/keys" },
+    })
+    assert(#tostring(box:plan { "/bin/true" }) > 0)
+  ]] },
+  ["a run"] = { 7, [[ local box = require "userns".container { hostname = "box" } ]], [[
+    local process = { "/bin/cat", input = "in", stdout = "capture", stderr = "stdout", fds = { [5] = 0 } }
+    assert(assert(box:run(process)).stdout == "in")
+  ]] },
+  ["a run among threads"] = { 7, [[ thread() local box = require "userns".container { hostname = "box" } ]], [[
+    assert(box:run({ "/bin/cat", input = "in", stdout = "capture" }).stdout == "in")
+  ]] },
+  ["a process"] = { 7, [[ local box = require "userns".container { hostname = "box" } ]], [[
+    local process <close> = assert(box:spawn { "/bin/cat", stdin = "pipe", stdout = "pipe", stderr = "null" })
+    assert(process:namespace("uts"):id())
+    process.stdin:write("in"):close()
+    assert(process.stdout:read("a") == "in" and process:wait(100).ok)
+    tostring(process)
+  ]] },
+  ["a set-up that fails"] = { 7, [[ local box = require "userns".container { hostname = "box" } ]], [[
+    local process, err = box:spawn { "/bin/true", cwd = "/nonexistent", stdin = "pipe", stderr = "capture" }
+    assert(not process and #tostring(err) > 0)
+  ]] },
+}
+
+describe("without memory for one allocation in a few, nothing is left behind by", function()
+  for what, call in pairs(LONG) do
+    it(what, function()
+      local script <const> = "%s\nreturn function()\n%s\nend, %d"
+      assert.is_true(refusals(script:format(call[2], call[3], call[1]), HOST) > 10)
+    end)
+  end
+end)
