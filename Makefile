@@ -80,7 +80,7 @@ QUIETLY := --silent --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all asan bench check-child clean demo format-check install lint \
+.PHONY: all asan bench check-child clean demo doc format-check install lint \
 	programs test
 
 all: $(MODULE) $(INIT) check-child
@@ -144,6 +144,9 @@ bench:
 	$(NEED) --try bench
 	@$(MAKE) $(QUIETLY) all
 	@$(WITH_LUA_PATH) $(LUA) bench/run.lua
+
+doc: all
+	@$(WITH_LUA_PATH) $(LUA) doc/render.lua
 
 lint:
 	$(NEED) build run format lint

@@ -12,6 +12,8 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,10 +34,25 @@ static void run(char *argv[])
              end.si_status);
 }
 
+/* Some runtimes give their standard streams away to the container's root: that
+   must not be the machine's /dev/null. */
+static void replace_null(int fd)
+{
+    struct stat stream, null;
+    if (fstat(fd, &stream) != 0 || stat("/dev/null", &null) != 0 ||
+        stream.st_rdev != null.st_rdev)
+        return;
+    int empty = memfd_create("empty", MFD_CLOEXEC);
+    if (empty < 0 || dup2(empty, fd) < 0)
+        err(1, "memfd_create");
+}
+
 int main(int argc, char *argv[])
 {
     if (argc < 3)
         errx(2, "usage: spawn RUNS PROGRAM [ARGUMENT...]");
+    for (int fd = 0; fd <= 2; fd++)
+        replace_null(fd);
     for (long runs = strtol(argv[1], NULL, 10); runs > 0; runs--) {
         int64_t start = nanoseconds();
         run(&argv[2]);

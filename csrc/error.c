@@ -158,7 +158,7 @@ static int error_concat(lua_State *L)
 /***
  * Makes an error object of a table of fields.
  * @param fields table: op, code, message and the other fields of an error
- * @return the same table, now an error object
+ * @return userns.Error err the same table
  */
 static int sys_error(lua_State *L)
 {

@@ -90,23 +90,6 @@ int userns_launch_begin(struct launch *l, const struct arena *program)
     return guard == MAP_FAILED ? -1 : 0;
 }
 
-void userns_launch_end(struct launch *l)
-{
-    struct head *head = l->memory;
-    int errnum = errno;
-    userns_close_fd(&l->host);
-    userns_close_fd(&l->executable);
-    userns_close_fd(&l->arena_fd);
-    userns_close_fd(&l->control_fd);
-    userns_close_fd(&l->image_pidfd);
-    if (head != NULL && l->control != &head->control)
-        munmap(l->control, sizeof *l->control);
-    if (head != NULL)
-        munmap(head, l->size);
-    l->memory = NULL;
-    errno = errnum;
-}
-
 /* ---- what stays open --------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
@@ -370,6 +353,10 @@ static int run_parent_step(struct launch *l, const union any_step *s)
         return write_proc(l, &s->step, "uid_map", text(l, s->uid_map.map));
     case OP_gid_map:
         return write_proc(l, &s->step, "gid_map", text(l, s->gid_map.map));
+    case OP_newuidmap:
+    case OP_newgidmap:
+        l->failure = (struct report){.step = s->step.number};
+        return l->call(l, s->step.number);
     case OP_release:
         return release(l);
     default:
@@ -427,6 +414,27 @@ static void dispose(struct launch *l)
     end(&l->pidfd, &l->status);
     if (l->keeper != NULL)
         (void)userns_keeper_leave(l->keeper, -1);
+    l->keeper = NULL;
+    l->running = false;
+}
+
+void userns_launch_end(struct launch *l)
+{
+    struct head *head = l->memory;
+    int errnum = errno;
+    if (l->running)
+        dispose(l);
+    userns_close_fd(&l->host);
+    userns_close_fd(&l->executable);
+    userns_close_fd(&l->arena_fd);
+    userns_close_fd(&l->control_fd);
+    userns_close_fd(&l->image_pidfd);
+    if (head != NULL && l->control != &head->control)
+        munmap(l->control, sizeof *l->control);
+    if (head != NULL)
+        munmap(head, l->size);
+    l->memory = NULL;
+    errno = errnum;
 }
 
 /* The executable has ended without a child.  It says why in its report or,
@@ -482,6 +490,7 @@ int userns_launch_run(struct launch *l)
 {
     const union any_step *image = find(l->arena, OP_image);
     int result = open_host(l);
+    l->running = true;
     if (result == 0) {
         keep_descriptors(l);
         result = image != NULL ? prepare_image(l, &image->image) : 0;
@@ -494,6 +503,7 @@ int userns_launch_run(struct launch *l)
         result = run_parent(l);
     if (result == 0)
         result = finish(l);
+    l->running = false;
     if (result != 0) {
         dispose(l);
         /* What the child reports came first: the parent merely noticed. */

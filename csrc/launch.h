@@ -27,6 +27,12 @@ struct launch {
     int pid;
     int status; /* of a child that did not get as far as its program */
     struct report failure;
+    bool running; /* there may be a child without a program */
+
+    /* Does a parent's step that needs Lua; not 0: it failed, and says why
+       itself. */
+    int (*call)(struct launch *l, uint32_t step);
+    void *context;
 };
 
 /* Copies the program's arena and maps what the launch needs; -1 with errno. */

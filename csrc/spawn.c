@@ -74,6 +74,17 @@ static int push_failure(lua_State *L, const struct launch *l)
     return 2;
 }
 
+/* The error of a step that was Lua's to do is on top of the stack. */
+static int return_called(lua_State *L, const struct launch *l)
+{
+    if (!lua_istable(L, -1))
+        return lua_error(L);
+    set_integer(L, "step", l->failure.step);
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
+}
+
 static void push_excused(lua_State *L, const struct report *excused,
                          uint32_t count)
 {
@@ -106,12 +117,31 @@ static int launch_gc(lua_State *L)
     return 0;
 }
 
+/* Calls the function that does Lua's steps; what it returned besides nil, or
+   raised, stays on the stack. */
+static int call_lua(struct launch *l, uint32_t step)
+{
+    lua_State *L = l->context;
+    lua_pushvalue(L, 3);
+    lua_pushinteger(L, step);
+    lua_pushinteger(L, l->pid);
+    if (lua_pcall(L, 2, 2, 0) != 0)
+        return -1;
+    bool done = lua_toboolean(L, -2);
+    lua_remove(L, -2);
+    if (done)
+        lua_pop(L, 1);
+    return done ? 0 : -1;
+}
+
 /***
  * Runs a packed plan: returns as soon as the child executes its program, or
  * with the step that failed and nothing left behind.
  * @param program userdata what pack returned
  * @param descriptors integer[] for each entry of the plan's descriptors step
  *   the number of the descriptor it comes from, -1 for the host's own
+ * @param parent_step (fun(step: integer, pid: integer): true?, userns.Error?)?
+ *   does the parent's steps that are not C's: newuidmap, newgidmap
  * @return userns.sys.Process? process
  * @return userns.Error|userns.Error[] err step, syscall, errno and item; beside
  *   a process the refusals that did not end the set-up
@@ -121,6 +151,10 @@ static int sys_launch(lua_State *L)
 {
     const struct arena *program = userns_check_program(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
+    if (!lua_isnoneornil(L, 3))
+        luaL_checktype(L, 3, LUA_TFUNCTION);
+    lua_settop(L, 3);
+    luaL_checkstack(L, LUA_MINSTACK, "launch");
     struct report excused[EXCUSED];
     struct process *process = userns_push_process(L, 0);
     struct launch *l = lua_newuserdatauv(L, sizeof *l, 0);
@@ -130,6 +164,9 @@ static int sys_launch(lua_State *L)
     if (userns_launch_begin(l, program) != 0)
         return userns_fail(L, "launch", "mmap", errno, NULL);
     bind_descriptors(L, 2, l);
+    l->call = call_lua;
+    l->context = L;
+    int top = lua_gettop(L);
     int result = userns_launch_run(l);
     uint32_t count = 0;
     if (result == 0) {
@@ -140,6 +177,8 @@ static int sys_launch(lua_State *L)
         memcpy(excused, l->control->excused, sizeof excused);
     }
     userns_launch_end(l);
+    if (result != 0 && lua_gettop(L) > top)
+        return return_called(L, l);
     if (result != 0)
         return push_failure(L, l);
     lua_pop(L, 1);

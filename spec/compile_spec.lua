@@ -432,12 +432,12 @@ describe("the plan of a whole container", function()
  28  child   mount         type=proc target=/proc attrs=nosuid,nodev,noexec
  29  child   mount         type=sysfs target=/sys attrs=readonly,nosuid,nodev,noexec
  30  child   mount         type=tmpfs target=/dev options=size=67108864,mode=755 attrs=nosuid,nodev,noexec
- 31  child   bind          slot=1 path=/dev/null target=/dev/null attrs=nosuid,noexec
- 32  child   bind          slot=2 path=/dev/zero target=/dev/zero attrs=nosuid,noexec
- 33  child   bind          slot=3 path=/dev/full target=/dev/full attrs=nosuid,noexec
- 34  child   bind          slot=4 path=/dev/random target=/dev/random attrs=nosuid,noexec
- 35  child   bind          slot=5 path=/dev/urandom target=/dev/urandom attrs=nosuid,noexec
- 36  child   bind          slot=6 path=/dev/tty target=/dev/tty attrs=nosuid,noexec
+ 31  child   bind          slot=1 path=/dev/null target=/dev/null
+ 32  child   bind          slot=2 path=/dev/zero target=/dev/zero
+ 33  child   bind          slot=3 path=/dev/full target=/dev/full
+ 34  child   bind          slot=4 path=/dev/random target=/dev/random
+ 35  child   bind          slot=5 path=/dev/urandom target=/dev/urandom
+ 36  child   bind          slot=6 path=/dev/tty target=/dev/tty
  37  child   symlink       target=/dev/fd to=/proc/self/fd
  38  child   symlink       target=/dev/stdin to=/proc/self/fd/0
  39  child   symlink       target=/dev/stdout to=/proc/self/fd/1
@@ -685,7 +685,6 @@ describe("a mount of a plan", function()
     for slot, name in ipairs { "null", "zero", "full", "random", "urandom", "tty" } do
       expected[#expected + 1] = {
         op = "bind", slot = slot - 1, path = "/dev/" .. name, target = "/dev/" .. name, recursive = false,
-        attrs = { "nosuid", "noexec" },
       }
     end
     for _, link in ipairs {
@@ -792,6 +791,19 @@ describe("what a program may do in a plan", function()
     local plan <const> = plan_of { capabilities = "all", allow_userns = true }
     assert.same(schema.capabilities, only(plan, "capabilities").effective)
     assert.same(schema.capabilities, only(plan, "bounding").keep)
+  end)
+
+  it("may include changing the mounts, and then that is told", function()
+    local description <const> = { capabilities = { "sys_admin" } }
+    assert.same({
+      {
+        feature = "lock_mounts", used = "mounts that the program can change",
+        reason = "it keeps sys_admin over the namespace that owns them",
+      },
+    }, plan_of(description).degraded)
+    assert.same({}, plan_of({ capabilities = { "sys_admin" }, share = "mnt" }).degraded)
+    assert.same({}, plan_of({ capabilities = { "sys_admin" }, share = "user" }).degraded)
+    assert.same({}, plan_of({ capabilities = { "net_admin" } }).degraded)
   end)
 
   it("does not include user namespaces of its own, unless said so", function()

@@ -165,6 +165,8 @@ describe("the error of a failed step", function()
     for i, row in ipairs {
       { { "bind", "move_mount", "EISDIR" }, "mounts[1].target", "/mnt" },
       { { "bind", "mkdirat", "EROFS" }, "mounts[1].target", "/mnt" },
+      { { "bind", "mknodat", "EPERM" }, "mounts[1].target", "/mnt" },
+      { { "bind", "openat", "EACCES" }, "mounts[1].target", "/mnt" },
       { { "bind", "open_tree", "EINVAL" }, "mounts[1].source", "/srv" },
       { { "bind", "mount_setattr", "EPERM" }, "mounts[1].source", "/srv" },
       { { "tmpfs", "fsconfig", "EINVAL", 1 }, "mounts[2].size", "/tmp" },
@@ -179,6 +181,7 @@ describe("the error of a failed step", function()
       { { "symlink", "symlinkat", "EEXIST" }, "mounts[6].target", "/l" },
       { { "open", "openat", "ENOENT" }, "mounts[1].source", "/srv" },
       { { "mask", "move_mount", "EPERM", 2 }, "mounts[3]", "/proc/keys" },
+      { { "mask", "fsopen", "EPERM" }, "mounts[3]", "/proc/kcore" },
       { { "readonly", "open_tree", "EPERM", 1 }, "readonly_paths", "/proc/bus" },
       { { "root", "statx", "ENOTDIR" }, "root", "/srv" },
       { { "hostname", "sethostname", "EPERM" }, "hostname", nil },

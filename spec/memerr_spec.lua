@@ -54,7 +54,7 @@ local CALLS <const> = {
   { [[ assert(not sys.namespace("user", "/proc/self/ns/uts")) ]] },
   { [[ tostring(ns); ns:id(); ns:type(); ns:owner(); ns:userns(); ns:parent(); ns:level(); return ns == ns ]],
     before = [[ local ns = sys.namespace("user", "self") ]] },
-  { [[ assert(not ns:parent()); assert(ns:userns()); assert(not ns:level()) ]],
+  { [[ assert(not ns:parent()); ns:userns(); assert(not ns:level()) ]],
     before = [[ local ns = sys.namespace("uts", "self") ]] },
   { [[ assert(not ns:pin("/nonexistent/pin")); assert(not ns:unpin("/nonexistent/pin")) ]],
     before = [[ local ns = sys.namespace("uts", "self") ]] },

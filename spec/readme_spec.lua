@@ -38,8 +38,9 @@ local function lua_of(chapter)
   local pieces <const> = {}
   for i, block in ipairs(chapter.blocks) do
     local below <const> = chapter.blocks[i + 1]
+    local shown <const> = below and below.language == "text" and below.text or ""
     if block.language == "lua" then
-      pieces[#pieces + 1] = { code = block.text, shown = below and below.language == "text" and below.text or "" }
+      pieces[#pieces + 1] = { code = block.text, shown = shown }
     end
   end
   return pieces
@@ -115,9 +116,9 @@ end
 
 --- The packages of need.sh's groups.
 local function packages(...)
-  local found <const> = {}
+  local found <const>, rows <const> = {}, helper.read "spec/support/need.sh"
   for _, group in ipairs { ... } do
-    for package in helper.read("spec/support/need.sh"):gmatch("\n" .. group .. " +%g+ +%g+ +(%g+)") do
+    for package in rows:gmatch("\n" .. group .. " +%g+ +%g+ +(%g+)") do
       found[#found + 1] = package
     end
   end
@@ -261,17 +262,20 @@ describe("the example", function()
   it("shell says why a program does not start", function()
     local result <const> = example "shell.lua /nowhere"
     assert.same({ "", 126 }, { result.out, result.code })
-    assert.truthy(result.err:find("^userns: exec '/nowhere': No such file or directory %(process%[1%]%)"))
+    assert.truthy(result.err:find("userns: exec '/nowhere': No such file or directory (process[1])", 1, true))
   end)
 
   it("sandbox runs a program that sees little and gets a result", function()
-    local result <const> = example("sandbox.lua /bin/sh -c 'cat; echo / /*; touch /usr/mine; exit 7'", "given\n")
+    local script <const> = "cat; echo / /*; touch /usr/mine; exit 7"
+    local result <const> = example("sandbox.lua /bin/sh -c " .. helper.quote(script), "given\n")
     assert.same({ "", 0 }, { result.err, result.code })
-    local out <const> = result.out:gsub("duration +%g+\n", "")
-    assert.truthy(out:find('ok         false\nexit_code  7\nsignal     nil\ntimed_out  false\ntruncated  false\n'
-      .. 'stdout     "given\\\n/ /bin /dev ', 1, true))
-    assert.truthy(out:find(' /proc /program /sbin /tmp /usr\\\n"\n', 1, true))
-    assert.truthy(out:find("stderr     \"touch: cannot touch '/usr/mine': Read-only file system\\\n\"\n", 1, true))
+    for _, line in ipairs {
+      "ok         false\n", "exit_code  7\n", "signal     nil\n", "timed_out  false\n",
+      "truncated  false\n", 'stdout     "given\\\n/ /bin /dev ', ' /proc /program /sbin /tmp /usr\\\n"\n',
+      "stderr     \"touch: cannot touch '/usr/mine': Read-only file system\\\n\"\n",
+    } do
+      assert.truthy(result.out:find(line, 1, true), line)
+    end
   end)
 
   it("sandbox says what is wrong with its arguments", function()
@@ -279,6 +283,6 @@ describe("the example", function()
       example "sandbox.lua")
     local result <const> = example "sandbox.lua true"
     assert.same({ "", 2 }, { result.out, result.code })
-    assert.truthy(result.err:find("^userns: validate: an absolute path is needed %(mounts%[%d+%].source%)"))
+    assert.truthy(result.err:find("^userns: validate: an absolute path is needed %(mounts%[%d+%]%.source%)"))
   end)
 end)

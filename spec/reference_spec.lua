@@ -36,7 +36,8 @@ end
 
 -- What no manual page describes: it is ours.
 local OURS <const> = set_of {
-  "userns.container", "userns.load", "userns.merge", "sys.error", "sys.image_path", "sys.ops", "sys.pack",
+  "userns.container", "userns.load", "userns.merge",
+  "sys.error", "sys.image_path", "sys.ops", "sys.pack",
 }
 
 local C_OBJECTS <const> = {
@@ -93,7 +94,8 @@ describe("the rendered documentation", function()
     })
     for _, step in ipairs(assert(box:plan())) do
       for _, path in ipairs((step.op == "mask" or step.op == "readonly") and step.paths or {}) do
-        assert.truthy(reference:find("%f[%w]" .. path:match("[^/]+$"):gsub("%p", "%%%0") .. "%f[%W]"), path)
+        local name <const> = path:match("[^/]+$"):gsub("%p", "%%%0")
+        assert.truthy(reference:find("%f[%w]" .. name .. "%f[%W]"), path)
       end
     end
   end)
@@ -156,7 +158,8 @@ describe("the docstrings", function()
     for metatable, class in pairs(C_OBJECTS) do
       local index <const> = debug.getregistry()[metatable].__index
       local methods <const>, documented <const> = {}, {}
-      for name in pairs(type(index) == "table" and index or select(2, debug.getupvalue(index, 1))) do
+      local held <const> = type(index) == "table" and index or select(2, debug.getupvalue(index, 1))
+      for name in pairs(held) do
         methods[name] = true
       end
       for _, method in ipairs(public.classes[class].methods) do

@@ -214,7 +214,8 @@ describe("userns.sys.exec", function()
       print(process:wait().exit_code)
     ]]
     assert.equal("1\n", result.out)
-    assert.matches("^userns: exec '/nowhere': No such file or directory\nstack traceback:", result.err)
+    assert.matches("^userns: exec '/nowhere': No such file or directory\nstack traceback:",
+      result.err)
   end)
 
   it("raises for a wrong call", function()

@@ -54,11 +54,10 @@ local function write_all(writer, data)
   end
 end
 
--- A pipe whose ends close at the end of the caller's scope: the second is for
--- that.
+-- A pipe whose ends close together.
 local function pipe()
   local reader <const>, writer <const> = sys.pipe()
-  return { reader = reader, writer = writer }, setmetatable({}, {
+  return setmetatable({ reader = reader, writer = writer }, {
     __close = function()
       reader:close()
       writer:close()
@@ -127,7 +126,7 @@ describe("userns.sys.pipe", function()
   after_each(helper.check_count)
 
   it("carries bytes, any of them, to the end", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     assert.equal(7, ends.writer:write("a\0b\r\nc\255"))
     assert.equal("a\0b\r\nc\255", ends.reader:read())
     ends.writer:write("last")
@@ -144,7 +143,7 @@ describe("userns.sys.pipe", function()
     end
     local data <const> = table.concat(chunk):rep(40)
     assert.equal(10 << 20, #data)
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     local child <close> = assert(sys.clone({}, function()
       ends.reader:close()
       write_all(ends.writer, data)
@@ -155,7 +154,7 @@ describe("userns.sys.pipe", function()
   end)
 
   it("is written to from a position on, and the count of bytes told", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     assert.equal(5, ends.writer:write("written", 3))
     assert.equal("itten", ends.reader:read())
     assert.equal(1, ends.writer:write("written", 7))
@@ -170,7 +169,7 @@ describe("userns.sys.pipe", function()
   end)
 
   it("takes what fits and then asks to be written to again, where it does not wait", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     assert.is_true(ends.writer:nonblock())
     assert.is_true(ends.reader:nonblock())
     assert.same(refused("read", "read", "EAGAIN"), failure(ends.reader:read()))
@@ -189,15 +188,12 @@ describe("userns.sys.pipe", function()
   end)
 
   it("is an error to write to when nobody reads, not a signal", function()
-    local broken <const> = refused("write", "write", "EPIPE")
-    assert.equal(("%s %s %s %d %s"):format(broken.op, broken.syscall, broken.code, broken.errno, broken.message)
-      .. "\nalive\n", output [[
+    assert.equal(("write write EPIPE 32 Broken pipe\n"):rep(3) .. "alive\n", output [[
       local reader, writer = sys.pipe()
       reader:close()
-      local _, err = writer:write("x")
-      print(("%s %s %s %d %s"):format(err.op, err.syscall, err.code, err.errno, err.message))
-      for _ = 1, 100 do
-        assert(not writer:write("x"))
+      for _ = 1, 3 do
+        local _, err = writer:write("x")
+        print(("%s %s %s %d %s"):format(err.op, err.syscall, err.code, err.errno, err.message))
       end
       print("alive")
     ]])
@@ -213,11 +209,11 @@ describe("userns.sys.pipe", function()
       file:setvbuf("no")
       print(pcall(file.write, file, "x"))
     ]]
-    assert.same({ out = "", err = "", code = 128 + 13 }, { out = result.out, err = result.err, code = result.code })
+    assert.same({ "", 128 + 13 }, { result.out, result.code })
   end)
 
   it("has ends that are read or written only", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     assert.same(refused("read", "read", "EBADF"), failure(ends.writer:read()))
     assert.same(refused("write", "write", "EBADF"), failure(ends.reader:write("x")))
   end)
@@ -269,7 +265,7 @@ describe("a descriptor as a file of the io library", function()
   after_each(helper.check_count)
 
   it("is read and written as files are", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     local writer <const>, reader <const> = ends.writer:file("w"), ends.reader:file("r")
     assert.equal("file", io.type(writer))
     assert(writer:write("one\n", 2, "\n", "three"))
@@ -282,7 +278,7 @@ describe("a descriptor as a file of the io library", function()
   end)
 
   it("belongs to the file", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     local number <const> = ends.reader:fileno()
     local file <const> = assert(ends.reader:file("r"))
     assert.equal("userns.fd (closed)", tostring(ends.reader))
@@ -294,7 +290,7 @@ describe("a descriptor as a file of the io library", function()
   end)
 
   it("is closed with the file's scope, and by collection", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     local number <const> = ends.reader:fileno()
     do
       local _ <close> = ends.reader:file("r")
@@ -329,7 +325,7 @@ describe("a descriptor as a file of the io library", function()
   end)
 
   it("stays the handle's where the mode does not fit", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     assert.same(refused("fdopen", "fcntl", "EINVAL"), failure(ends.reader:file("w")))
     assert.same(refused("fdopen", "fcntl", "EINVAL"), failure(ends.writer:file("r")))
     assert.equal(2, ends.writer:write("ok"))
@@ -375,8 +371,8 @@ describe("userns.sys.open", function()
     { words = "path", read = "EBADF", write = "EBADF", text = "text" },
   }
   for _, case in ipairs(cases) do
-    local words <const> = type(case.words) == "table" and table.concat(case.words, ", ") or case.words
-    it(("opens a file to: %s"):format(words), function()
+    local words <const> = type(case.words) == "table" and case.words or { case.words }
+    it(("opens a file to: %s"):format(table.concat(words, ", ")), function()
       local fd <close> = assert(sys.open(path, case.words))
       local text <const>, unread <const> = fd:read()
       assert.equal(case.read, text or unread.code)
@@ -394,7 +390,7 @@ describe("userns.sys.open", function()
     end
     assert.equal("new", helper.read(new))
     local mask <const> = tonumber(helper.shell("umask").out, 8)
-    assert.equal(("%o\n"):format(6 * 64 + 6 * 8 + 6 & ~mask), helper.shell("stat -c %a " .. new).out)
+    assert.equal(("%o\n"):format(tonumber("666", 8) & ~mask), helper.shell("stat -c %a " .. new).out)
     assert.same(refused("open", "open", "EEXIST", new),
       failure(sys.open(new, { "write", "create", "excl" })))
     os.remove(new)
@@ -407,7 +403,8 @@ describe("userns.sys.open", function()
     assert.equal("text", fd:read())
     assert.same(refused("open", "open", "ELOOP", link), failure(sys.open(link, "nofollow")))
     local own <close> = assert(sys.open(link, { "path", "nofollow" }))
-    assert.matches("/link\n$", helper.shell(("readlink /proc/%d/fd/%d"):format(sys.getpid(), own:fileno())).out)
+    local name <const> = ("/proc/%d/fd/%d"):format(sys.getpid(), own:fileno())
+    assert.equal(link .. "\n", helper.shell("readlink " .. name).out)
     os.remove(link)
   end)
 
@@ -449,7 +446,9 @@ describe("userns.sys.open", function()
     assert.same({ "2", "unknown open word 'rw'" }, { refusal(sys.open, path, "rw") })
     assert.same({ "2", "unknown open word 'x'" }, { refusal(sys.open, path, { "read", "x" }) })
     assert.same({ "2", "open word expected, got number" }, { refusal(sys.open, path, 2) })
-    assert.same({ "2", "a list without holes expected" }, { refusal(sys.open, path, { read = true }) })
+    assert.same({ "2", "a list without holes expected" }, {
+      refusal(sys.open, path, { read = true }),
+    })
   end)
 end)
 
@@ -458,8 +457,8 @@ describe("userns.sys.poll", function()
   after_each(helper.check_count)
 
   it("tells for each descriptor whether it is ready", function()
-    local full <const>, _ <close> = pipe()
-    local empty <const>, _ <close> = pipe()
+    local full <close> = pipe()
+    local empty <close> = pipe()
     full.writer:write("x")
     assert.same({ true, false, true, true }, sys.poll {
       { fd = full.reader },
@@ -470,11 +469,12 @@ describe("userns.sys.poll", function()
   end)
 
   it("takes a descriptor in every form", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     ends.writer:write("x")
     local number <const> = ends.reader:fileno()
     local file <close> = assert(io.open("/dev/null"))
-    local object <const> = setmetatable({}, { __index = { fileno = function() return number end } })
+    local methods <const> = { fileno = function() return number end }
+    local object <const> = setmetatable({}, { __index = methods })
     for _, fd in ipairs { ends.reader, number, { fd = number }, file, object } do
       assert.same({ true }, sys.poll({ { fd = fd } }, 0))
     end
@@ -497,7 +497,7 @@ describe("userns.sys.poll", function()
   end)
 
   it("waits for what another process does", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     local child <close> = assert(sys.clone({}, function()
       ends.writer:write("x")
     end))
@@ -507,10 +507,10 @@ describe("userns.sys.poll", function()
   end)
 
   it("is ready at the end of the file, and where there is nobody to write to", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     ends.writer:close()
     assert.same({ true }, sys.poll({ { fd = ends.reader } }, 0))
-    local others <const>, _ <close> = pipe()
+    local others <close> = pipe()
     others.reader:close()
     assert.same({ true }, sys.poll({ { fd = others.writer, events = "r" } }, 0))
   end)
@@ -520,7 +520,7 @@ describe("userns.sys.poll", function()
   end)
 
   it("comes to an end when the time is over", function()
-    local ends <const>, _ <close> = pipe()
+    local ends <close> = pipe()
     assert.same({ false }, sys.poll({ { fd = ends.reader } }, 0))
     assert.same({ false }, sys.poll({ { fd = ends.reader } }, 0.001))
     assert.same({}, sys.poll({}, 0))
@@ -582,7 +582,9 @@ describe("userns.sys.fileno", function()
     assert.same({ "1", DESCRIPTOR .. "no value" }, { refusal(sys.fileno) })
     assert.same({ "1", DESCRIPTOR .. "string" }, { refusal(sys.fileno, "1") })
     assert.same({ "1", DESCRIPTOR .. "number" }, { refusal(sys.fileno, 1.0) })
-    assert.same({ "1", "a descriptor's number is an integer" }, { refusal(sys.fileno, { fd = "1" }) })
+    assert.same({ "1", "a descriptor's number is an integer" }, {
+      refusal(sys.fileno, { fd = "1" }),
+    })
     assert.same({ "1", "descriptor number out of range" }, { refusal(sys.fileno, -1) })
   end)
 end)

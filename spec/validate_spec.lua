@@ -316,10 +316,12 @@ describe("a wrong description", function()
     local MESSAGE <const> = "plain table expected, got one with a metatable"
     local inherits <const> = { __index = { hostname = "box" } }
     refuses(setmetatable({}, inherits), ": " .. MESSAGE)
+    refuses(setmetatable({ namespaces = 5, mounts = 5, hostname = {} }, {}), ": " .. MESSAGE)
     refuses({ mounts = { setmetatable({ type = "proc", target = "/proc" }, {}) } }, "mounts[1]: " .. MESSAGE)
     refuses({ process = setmetatable({ "/bin/true" }, inherits) }, "process: " .. MESSAGE)
     refuses({ process = { env = setmetatable({}, inherits) } }, "process.env: " .. MESSAGE)
     refuses_process(setmetatable({ "/bin/true" }, inherits), "process: " .. MESSAGE)
+    refuses_process(setmetatable({ env = { A = 5 } }, { __index = error }), "process: " .. MESSAGE)
   end)
 
   it("has all its problems named at once, in the order of the schema", function()
@@ -463,6 +465,7 @@ describe("a map", function()
       { inside = 1000, outside = 1000, count = 1 },
       { inside = 1001, outside = 101000, count = 64535 },
     } }
+    accepts { uid_map = { { inside = 10, outside = 20, count = 10 }, { inside = 0, outside = 10, count = 10 } } }
     refuses({ uid_map = {
       { inside = 0, outside = 100000, count = 1000 },
       { inside = 999, outside = 1000, count = 1 },
@@ -524,7 +527,9 @@ describe("a process spec", function()
       'process.env["E"]: string expected, got integer',
       "process.inherit_env[1]: a variable's name has no '='",
       "process.inherit_env[2]: string expected, got integer")
-    refuses_process({ "a", env = { A = ("x"):rep(6 << 20) } },
+    -- with the '=' and the NUL byte that ends it
+    assert(validate.process { "a", env = { NAME = ("x"):rep((6 << 20) - #"NAME" - 2) } })
+    refuses_process({ "a", env = { NAME = ("x"):rep((6 << 20) - #"NAME" - 1) } },
       "process.env: is larger than any kernel takes (6 MiB)")
   end)
 

@@ -98,7 +98,12 @@ local function default_text(field)
   elseif type(value) == "string" and value:find("^%(") then
     return " Default: " .. value:sub(2, -2) .. "."
   end
-  return (" Default: %s."):format(type(value) == "string" and ("%q"):format(value) or tostring(value))
+  local format <const> = type(value) == "string" and " Default: %q." or " Default: %s."
+  return format:format(value)
+end
+
+local function add_field(out, field, type, doc)
+  out.add("---@field %s %s%s", field, type, doc)
 end
 
 local function add_record(out, name, fields, word)
@@ -109,10 +114,10 @@ local function add_record(out, name, fields, word)
   out.add("---@class %s", name)
   for _, field in ipairs(fields) do
     if word and field.name == "type" then
-      out.add("---@field type %q", word)
+      add_field(out, "type", ("%q"):format(word), "")
     else
-      out.add("---@field %s%s %s%s%s", field.name, field.required and "" or "?", schema_type(field.type),
-        one_line(field.doc), default_text(field))
+      add_field(out, field.name .. (field.required and "" or "?"), schema_type(field.type),
+        one_line(field.doc) .. default_text(field))
     end
   end
 end
@@ -133,6 +138,10 @@ end
 
 -- ---- classes and functions ------------------------------------------------
 
+local function written_name(value)
+  return value.name .. (value.optional and "?" or "")
+end
+
 --- A "#" keeps the first word of a description from being taken for a name.
 local function return_text(value)
   local doc <const> = one_line(value.doc)
@@ -145,7 +154,7 @@ local function add_function(out, block, name)
   local params <const> = {}
   for i, param in ipairs(block.params) do
     params[i] = param.name
-    out.add("---@param %s%s %s%s", param.name, param.optional and "?" or "", param.type, one_line(param.doc))
+    out.add("---@param %s %s%s", written_name(param), param.type, one_line(param.doc))
   end
   for _, value in ipairs(block.returns) do
     out.add("---@return %s", return_text(value))
@@ -161,7 +170,7 @@ local function add_class(out, class)
   add_doc(out, class.doc)
   out.add("---@class %s%s", class.name, class.parent and ": " .. class.parent or "")
   for _, field in ipairs(class.fields) do
-    out.add("---@field %s%s %s%s", field.name, field.optional and "?" or "", field.type, one_line(field.doc))
+    add_field(out, written_name(field), field.type, one_line(field.doc))
   end
   if #class.methods == 0 then
     return
@@ -185,12 +194,13 @@ end
 -- ---- the pages ------------------------------------------------------------
 
 local CLASSES <const> = {
-  "userns.IdRange", "userns.Error", "userns.Container", "userns.Step", "userns.Plan", "userns.Process",
-  "userns.Result", "userns.Namespace", "userns.NamespaceInfo",
+  "userns.IdRange", "userns.Error", "userns.Container", "userns.Step", "userns.Plan",
+  "userns.Process", "userns.Result", "userns.Namespace", "userns.NamespaceInfo",
 }
 
 local SYS_CLASSES <const> = {
-  "userns.sys.Process", "userns.sys.Gate", "userns.Fd", "userns.FsContext", "userns.Mount", "userns.SubidRange",
+  "userns.sys.Process", "userns.sys.Gate", "userns.Fd", "userns.FsContext", "userns.Mount",
+  "userns.SubidRange",
 }
 
 --- The definitions of the module userns.

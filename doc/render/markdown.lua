@@ -94,23 +94,24 @@ local function type_text(type)
 end
 
 local function optional_type(field)
-  return field.type .. (not field.optional and "" or field.type:find("|", 1, true) and "|nil" or "?")
+  local absent <const> = field.type:find("|", 1, true) and "|nil" or "?"
+  return field.type .. (field.optional and absent or "")
 end
 
 -- ---- tables ---------------------------------------------------------------
 
-local function cell(text)
-  return (text:gsub("|", "\\|"))
+local function row_of(texts)
+  local cells <const> = {}
+  for i, text in ipairs(texts) do
+    cells[i] = text:gsub("|", "\\|")
+  end
+  return "| " .. table.concat(cells, " | ") .. " |"
 end
 
 local function table_of(header, rows)
-  local lines <const> = { "| " .. table.concat(header, " | ") .. " |", "|" .. (" --- |"):rep(#header) }
+  local lines <const> = { row_of(header), "|" .. (" --- |"):rep(#header) }
   for _, row in ipairs(rows) do
-    local cells <const> = {}
-    for i, text in ipairs(row) do
-      cells[i] = cell(text)
-    end
-    lines[#lines + 1] = "| " .. table.concat(cells, " | ") .. " |"
+    lines[#lines + 1] = row_of(row)
   end
   return table.concat(lines, "\n")
 end
@@ -131,7 +132,9 @@ local function schema_table(fields)
   local rows <const> = {}
   for _, field in ipairs(fields) do
     if field.name ~= "type" then
-      rows[#rows + 1] = { code(field.name), escape(field.type.name), default_text(field), escape(field.doc) }
+      rows[#rows + 1] = {
+        code(field.name), escape(field.type.name), default_text(field), escape(field.doc),
+      }
     end
   end
   return table_of({ "Field", "Type", "Default", "Meaning" }, rows)

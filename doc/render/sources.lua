@@ -102,7 +102,8 @@ sources.read = read
 
 --- The files below a directory whose name ends in a suffix, sorted.
 function sources.files(directory, suffix)
-  local pipe <close> = assert(io.popen(("LC_ALL=C find %s -name '*%s' | LC_ALL=C sort"):format(directory, suffix)))
+  local command <const> = ("find %s -name '*%s' | LC_ALL=C sort"):format(directory, suffix)
+  local pipe <close> = assert(io.popen(command))
   local paths <const> = {}
   for path in pipe:lines() do
     paths[#paths + 1] = path
@@ -166,7 +167,8 @@ end
 function sources.aliases(path)
   local aliases <const> = {}
   for alias, name, comment in read(path):gmatch("\nmethods%.(%w+) = methods%.(%w+)([^\n]*)") do
-    aliases[#aliases + 1] = { alias = alias, name = name, doc = comment:match("^ %-%- (.*)$") or "" }
+    local doc <const> = comment:match("^ %-%- (.*)$") or ""
+    aliases[#aliases + 1] = { alias = alias, name = name, doc = doc }
   end
   return aliases
 end

@@ -646,7 +646,7 @@ function sys.clock() end
 
 ---Makes an error object of a table of fields.
 ---@param fields table op, code, message and the other fields of an error
----@return the same table, now an error object
+---@return userns.Error err the same table
 function sys.error(fields) end
 
 ---Packs a plan into one block of memory that launch can execute, any number of
@@ -664,10 +664,11 @@ function sys.ops() end
 ---with the step that failed and nothing left behind.
 ---@param program userdata what pack returned
 ---@param descriptors integer[] for each entry of the plan's descriptors step the number of the descriptor it comes from, -1 for the host's own
+---@param parent_step? (fun(step: integer, pid: integer): true?, userns.Error?) does the parent's steps that are not C's: newuidmap, newgidmap
 ---@return userns.sys.Process? process
 ---@return userns.Error|userns.Error[] err step, syscall, errno and item; beside a process the refusals that did not end the set-up
 ---See clone(2).
-function sys.launch(program, descriptors) end
+function sys.launch(program, descriptors, parent_step) end
 
 ---The path of the small executable that a separate image runs, beside this
 ---module.

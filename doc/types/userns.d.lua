@@ -119,8 +119,8 @@
 ---@class userns.Description
 ---@field namespaces? string|string[] Namespaces to create; `{}`: none. Default: all but time, less `share`.
 ---@field share? string|string[] Names taken off the default of `namespaces`. Default: none.
----@field uid_map? "root"|"self"|userns.IdRange[] `"root"`: an unprivileged id of the caller's is 0 inside; `"self"`: it is itself; or ranges. Default: "root".
----@field gid_map? "root"|"self"|userns.IdRange[] The same for groups. Default: "root".
+---@field uid_map? "root"|"self"|"auto"|userns.IdRange[] `"root"`: an unprivileged id of the caller's is 0 inside; `"self"`: it is itself; `"auto"`: it is 0, and all subordinate ids follow; or ranges. Default: "root".
+---@field gid_map? "root"|"self"|"auto"|userns.IdRange[] The same for groups. Default: "root".
 ---@field setgroups? "allow"|"deny" Whether setgroups(2) works inside. Default: deny, unless the caller may map groups freely.
 ---@field hostname? string Host name of the new uts namespace.
 ---@field domainname? string NIS domain name of the same.
@@ -146,7 +146,7 @@
 ---Why something was not done. Made in one place, the same for both floors, and
 ---good in `assert` and in `"could not start: " .. err`.
 ---@class userns.Error
----@field op string what was attempted, the same word as in the plan: "clone", "uid_map", "mount", "chdir", "exec"; "validate" for a wrong description or process spec, "load"
+---@field op string what was attempted, the same word as in the plan: "clone", "uid_map", "mount", "chdir", "exec"; "validate" for a wrong description or process spec, "load" for a file without one
 ---@field code string "EPERM", "ENOENT" and the like; "EINVALID" for a wrong description or process spec, "EDEGRADED" where `strict` forbids what is left
 ---@field message string the kernel's sentence for the code, or one of ours
 ---@field errno? integer the code's number, where the kernel spoke
@@ -165,20 +165,20 @@ local container = {}
 
 ---The sequence that parent and child would go through, as data that prints
 ---itself.
----@param spec? table process spec; without one the plan ends in a placeholder
+---@param spec? userns.ProcessSpec without one the plan ends in a placeholder
 ---@return userns.Plan? plan
 ---@return userns.Error? err EINVALID
 function container:plan(spec) end
 
 ---Starts a program in a new container, and returns when it executes.
----@param spec table process spec: the argument vector and its fields
+---@param spec userns.ProcessSpec the argument vector and its fields
 ---@return userns.Process? process
 ---@return userns.Error? err of the spec (EINVALID), or of the step that failed; nothing is left behind
 ---See clone(2).
 function container:spawn(spec) end
 
 ---Runs a program in a new container to its end.
----@param spec table process spec
+---@param spec userns.ProcessSpec
 ---@return userns.Result? result
 ---@return userns.Error? err as spawn's
 function container:run(spec) end
@@ -359,7 +359,7 @@ local userns = {
 }
 
 ---Checks a description; nothing is created yet.
----@param description table the reference lists its fields
+---@param description userns.Description
 ---@return userns.Container? container can be run any number of times
 ---@return userns.Error? err EINVALID, with every problem in `problems`
 function userns.container(description) end

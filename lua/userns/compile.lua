@@ -103,8 +103,12 @@ stage("maps", function(c)
     if c.identity.setgroups.write then
       c:add { op = "setgroups", value = c.identity.setgroups.write, source = "setgroups" }
     end
-    c:add { op = "uid_map", map = c.identity.uid.map, source = "uid_map" }
-    c:add { op = "gid_map", map = c.identity.gid.map, source = "gid_map" }
+    for _, kind in ipairs { "uid", "gid" } do
+      local ids_of <const>, field <const> = c.identity[kind], kind .. "_map"
+      table.insert(c.degraded, ids_of.degraded)
+      c:add { op = ids_of.helper and "new" .. kind .. "map" or field, path = ids_of.helper, map = ids_of.map,
+        source = field }
+    end
   end
   c:add { op = "release" }
 end, {

@@ -4,6 +4,7 @@ local describe = require "userns.describe"
 local error_object = require "userns.error"
 local host = require "userns.host"
 local normalise = require "userns.normalise"
+local parent = require "userns.parent"
 local process = require "userns.process"
 local program = require "userns.program"
 local stdio = require "userns.stdio"
@@ -27,7 +28,7 @@ local function check_table(value, name)
 end
 
 --- Checks a description; nothing is created yet.
----@param description table the reference lists its fields
+---@param description userns.Description
 ---@return userns.Container? container can be run any number of times
 ---@return userns.Error? err EINVALID, with every problem in `problems`
 function container.new(description)
@@ -41,7 +42,7 @@ end
 
 --- The sequence that parent and child would go through, as data that prints
 --- itself.
----@param spec table? process spec; without one the plan ends in a placeholder
+---@param spec userns.ProcessSpec? without one the plan ends in a placeholder
 ---@return userns.Plan? plan
 ---@return userns.Error? err EINVALID
 function methods:plan(spec)
@@ -115,7 +116,9 @@ local function launch(box, spec)
   if not set then
     return nil, why
   end
-  local child <const>, report = sys.launch(prepared.program, set.from)
+  local child <const>, report = sys.launch(prepared.program, set.from, function(number, pid)
+    return parent.run(plan[number], pid)
+  end)
   if not child then
     set:close()
     return nil, error_object.locate(report, plan)
@@ -125,7 +128,7 @@ local function launch(box, spec)
 end
 
 --- Starts a program in a new container, and returns when it executes.
----@param spec table process spec: the argument vector and its fields
+---@param spec userns.ProcessSpec the argument vector and its fields
 ---@return userns.Process? process
 ---@return userns.Error? err of the spec (EINVALID), or of the step that failed; nothing
 ---  is left behind
@@ -155,7 +158,7 @@ local function refuse_pipes(spec)
 end
 
 --- Runs a program in a new container to its end.
----@param spec table process spec
+---@param spec userns.ProcessSpec
 ---@return userns.Result? result
 ---@return userns.Error? err as spawn's
 function methods:run(spec)

@@ -2,6 +2,7 @@
 -- so that specs can hand it any host.
 local subids = require "userns.subids"
 local sys = require "userns.sys"
+local tool = require "userns.tool"
 
 local host = {}
 
@@ -70,6 +71,7 @@ end
 ---@field uid_map { inside: integer, outside: integer, count: integer }[] of the caller's user namespace
 ---@field gid_map { inside: integer, outside: integer, count: integer }[]
 ---@field subids { uid: table[], gid: table[] } subordinate ranges
+---@field helpers { uid: string?, gid: string? } paths of newuidmap and newgidmap
 ---@field setgroups "allow"|"deny" in the caller's user namespace
 ---@field capabilities table<string, boolean> effective
 ---@field nofile { soft: integer, hard: integer } limit of open files
@@ -77,12 +79,15 @@ end
 ---@field environ table<string, string> the host's environment
 ---@field env table<string, string> the short environment
 
--- The environment is read anew each time, and the whole of it only on demand.
+-- What is read anew each time, and only on demand.
 local LAZY <const> = {
   env = function()
     return environment(os.getenv)
   end,
   environ = sys.environ,
+  helpers = function()
+    return { uid = tool.find "newuidmap", gid = tool.find "newgidmap" }
+  end,
 }
 
 local metatable <const> = {
@@ -101,7 +106,7 @@ local function read_facts()
     groups = sys.getgroups() or {},
     uid_map = read_map("uid"),
     gid_map = read_map("gid"),
-    subids = uid == 0 and subids.of(uid, read) or { uid = {}, gid = {} },
+    subids = subids.of(uid, read),
     setgroups = (read("/proc/self/setgroups") or "allow"):match("%a+"),
     capabilities = set_of((sys.getcaps() or { effective = {} }).effective),
     nofile = open_files(read),

@@ -50,13 +50,59 @@ local function copied(map)
   return copy
 end
 
---- A map as ranges: the words mean one id.
+--- Ranges one after the other, from an inside id on.
+local function stacked(inside, ranges, map)
+  for _, range in ipairs(ranges) do
+    map[#map + 1] = { inside = inside, outside = range.start, count = range.count }
+    inside = inside + range.count
+  end
+  return map
+end
+
+local function may_map(host, kind)
+  return host.capabilities["set" .. kind] == true
+end
+
+local HELPERS <const> = { uid = "newuidmap", gid = "newgidmap" }
+
+--- Why there is no more than one id to be had, nil when there is.
+local function obstacle(host, kind)
+  if #host.subids[kind] == 0 then
+    return ("the caller has no subordinate ids in /etc/sub%s"):format(kind)
+  elseif not may_map(host, kind) and not host.helpers[kind] then
+    return HELPERS[kind] .. " is not installed"
+  end
+end
+
+--- "auto": one's own id as 0 and all subordinate ones after it; root of the
+--- host has but these.
+local function all_ids(host, kind)
+  local own <const> = { { inside = 0, outside = harmless(host, kind), count = 1 } }
+  local reason <const> = obstacle(host, kind)
+  if reason then
+    return own, { feature = kind .. "_map", used = "one id", reason = reason }
+  elseif host.uid == 0 then
+    return stacked(0, host.subids[kind], {})
+  end
+  return stacked(1, host.subids[kind], own)
+end
+
+--- A map as ranges, and what is degraded with it.
 local function resolve(map, host, kind)
   if type(map) == "table" then
     return copied(map)
+  elseif map == "auto" then
+    return all_ids(host, kind)
   end
   local outside <const> = harmless(host, kind)
   return { { inside = map == "root" and 0 or outside, outside = outside, count = 1 } }
+end
+
+--- Without privilege the kernel takes one's own id and no other; newuidmap and
+--- newgidmap, where there are any, write what /etc/subuid and /etc/subgid grant.
+local function helper_for(map, host, kind)
+  local alone <const> = #map == 1 and map[1].count == 1 and map[1].outside == host[kind]
+  return not alone and not may_map(host, kind) and host.helpers[kind] or nil
 end
 
 --- Root of the container as far as there is one, else whoever the program is:
@@ -70,10 +116,12 @@ local function one_kind(d, process, host, kind)
     local own <const> = host[kind]
     return { program = process[kind] or own, builder = own, now = own, kernel = process[kind] or own }
   end
-  local map <const> = resolve(d[kind .. "_map"], host, kind)
+  local map <const>, degraded = resolve(d[kind .. "_map"], host, kind)
   local program <const> = process[kind] or ids.outside(map, 0) and 0 or map[1].inside
   return {
     map = map,
+    degraded = degraded,
+    helper = helper_for(map, host, kind),
     program = program,
     builder = builder(map, program),
     now = ids.inside(map, host[kind]),
@@ -82,11 +130,11 @@ local function one_kind(d, process, host, kind)
 end
 
 --- Whether setgroups(2) will work inside, and what to write to make it so.
-local function setgroups(d, host)
+local function setgroups(d, host, gid)
   if not d.namespaces.user then
     return { works = host.capabilities.setgid == true and host.setgroups == "allow" }
   end
-  local word <const> = d.setgroups or host.capabilities.setgid and "allow" or "deny"
+  local word <const> = d.setgroups or (may_map(host, "gid") or gid.helper) and "allow" or "deny"
   return {
     write = word == "deny" and host.setgroups == "allow" and "deny" or nil,
     works = word == "allow" and host.setgroups == "allow",
@@ -94,7 +142,8 @@ local function setgroups(d, host)
 end
 
 --- Everything about ids that a plan needs.  For each kind, "uid" and "gid": its
---- map, the id of the program, of the builder, the caller's own as it is inside
+--- map, the program that must write it (`helper`, nil: the caller may itself),
+--- the id of the program, of the builder, the caller's own as it is inside
 --- (`now`, nil: unmapped), and the program's outside (`kernel`, nil: unmapped).
 ---@param d table normalised description
 ---@param process table normalised process spec
@@ -109,7 +158,7 @@ function ids.resolve(d, process, host)
   return {
     uid = uid,
     gid = gid,
-    setgroups = setgroups(d, host),
+    setgroups = setgroups(d, host, gid),
     -- setting another kernel id clears the dumpable flag of the memory that
     -- the process runs in, which must not be the host's
     separate = changes(uid) or changes(gid),

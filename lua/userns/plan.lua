@@ -27,6 +27,9 @@ local function entry(item)
 end
 
 local function list(items)
+  if #items == 0 then
+    return "none"
+  end
   local words <const> = {}
   for i, item in ipairs(items) do
     words[i] = entry(item)
@@ -49,7 +52,7 @@ local FORMS <const> = {
 
 local function operand(step, name)
   local value <const> = step[name]
-  if value == nil or value == false or type(value) == "table" and #value == 0 then
+  if value == nil or value == false then
     return nil
   elseif value == true then
     return name

@@ -35,13 +35,15 @@ local range <const> = types.record({
   { name = "count", type = types.integer(1, 0xFFFFFFFF), required = true, doc = "How many ids." },
 }, "range")
 
-local MAP_WORDS <const> = types.choice({ "root", "self" }, "map")
+local MAP_WORDS <const> = types.choice({ "root", "self", "auto" }, "map")
 
 local ranges <const> = types.with(types.list(range), function(list)
   return #list == 0 and "a map has one range at least" or #list > 340 and "a map has 340 ranges at most" or nil
 end)
 
-local id_map <const> = types.either("\"root\", \"self\" or a list of { inside, outside, count }", function(value)
+local MAP_FORMS <const> = "\"root\", \"self\", \"auto\" or a list of { inside, outside, count }"
+
+local id_map <const> = types.either(MAP_FORMS, function(value)
   return type(value) == "string" and MAP_WORDS or type(value) == "table" and ranges or nil
 end)
 
@@ -235,7 +237,8 @@ schema.description = types.record({
     doc = "Namespaces to create; `{}`: none." },
   { name = "share", type = namespaces, default = "(none)", doc = "Names taken off the default of `namespaces`." },
   { name = "uid_map", type = id_map, default = "root",
-    doc = "`\"root\"`: an unprivileged id of the caller's is 0 inside; `\"self\"`: it is itself; or ranges." },
+    doc = "`\"root\"`: an unprivileged id of the caller's is 0 inside; `\"self\"`: it is itself; "
+      .. "`\"auto\"`: it is 0, and all subordinate ids follow; or ranges." },
   { name = "gid_map", type = id_map, default = "root", doc = "The same for groups." },
   { name = "setgroups", type = types.choice({ "allow", "deny" }, "setgroups"),
     default = "(deny, unless the caller may map groups freely)", doc = "Whether setgroups(2) works inside." },

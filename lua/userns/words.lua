@@ -86,6 +86,7 @@ end
 local MAP_WORDS <const> = {
   root = "0 inside is an unprivileged id of the caller's outside",
   self = "the caller's, under its own number",
+  auto = "0 inside is an unprivileged id of the caller's outside; its subordinate ids follow",
 }
 
 local function map(value)
