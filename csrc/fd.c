@@ -187,6 +187,22 @@ static int fd_nonblock(lua_State *L)
 }
 
 /***
+ * Gives the file that the descriptor is open on to another owner.
+ * @param uid integer
+ * @param gid integer
+ * @return true|nil ok
+ * @return userns.Error? err EPERM
+ * @source fchown(2)
+ */
+static int fd_chown(lua_State *L)
+{
+    int fd = *check_open(L, 1);
+    uid_t uid = userns_check_id(L, 2);
+    gid_t gid = userns_check_id(L, 3);
+    return userns_result(L, fchown(fd, uid, gid), "chown", "fchown", NULL);
+}
+
+/***
  * A pipe.  Both ends are closed on exec and lie above the standard streams.
  * @return userns.Fd? read
  * @return userns.Fd|userns.Error write the error when the first is nil
@@ -352,7 +368,7 @@ void userns_open_fd(lua_State *L)
     static const luaL_Reg methods[] = {
         {"fileno", fd_fileno}, {"close", fd_close}, {"read", fd_read},
         {"write", fd_write},   {"file", fd_file},   {"nonblock", fd_nonblock},
-        {NULL, NULL},
+        {"chown", fd_chown},   {NULL, NULL},
     };
     static const luaL_Reg metamethods[] = {
         {"__gc", fd_close},

@@ -351,15 +351,26 @@ static void pack_operands(struct packer *p, union any_step *s)
     }
 }
 
+static int64_t slot_of(const union any_step *s)
+{
+    switch ((enum op)s->step.op) {
+    case OP_open:
+        return s->open.slot;
+    case OP_mount:
+        return s->mount.slot;
+    default:
+        return -1;
+    }
+}
+
 /* What the executor needs room for. */
 static void count_room(struct packer *p, const union any_step *s)
 {
-    if (s->step.op == OP_open) {
-        if (s->open.slot < 0 || s->open.slot >= INT_MAX)
-            luaL_error(p->L, "a slot is out of range");
-        if (s->open.slot >= p->slots)
-            p->slots = (uint32_t)s->open.slot + 1;
-    }
+    int64_t slot = slot_of(s);
+    if (slot >= INT_MAX)
+        luaL_error(p->L, "a slot is out of range");
+    if (slot >= (int64_t)p->slots)
+        p->slots = (uint32_t)slot + 1;
     /* mask makes one file system for all its directories */
     if (s->step.op == OP_mount || s->step.op == OP_root_tmpfs ||
         s->step.op == OP_mask)

@@ -15,11 +15,29 @@ long userns_do_propagation(struct child *c, const struct step_propagation *s)
     return CALL(c, mount, NULL, "/", NULL, MS_REC | s->kind, NULL);
 }
 
+static long copy_tree(struct child *c, long fd, bool recursive)
+{
+    return CALL(c, open_tree, fd, "",
+                AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                    (recursive ? AT_RECURSIVE : 0));
+}
+
+/* The tree as it is now, whatever is put over it later; or just the way to it.
+ */
+static long open_source(struct child *c, const struct step_open *s)
+{
+    const char *path = text(c, s->path);
+    if (!s->copy)
+        return CALL(c, openat, AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+    return CALL(c, open_tree, AT_FDCWD, path,
+                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                    (s->recursive ? AT_RECURSIVE : 0));
+}
+
 long userns_do_open(struct child *c, const struct step_open *s)
 {
     struct statx st;
-    long fd =
-        CALL(c, openat, AT_FDCWD, text(c, s->path), O_PATH | O_CLOEXEC, 0);
+    long fd = open_source(c, s);
     *slot(c, s->slot) = fd < 0 ? -1 : (int32_t)fd;
     if (fd == -ENOENT && s->optional)
         return 0;
@@ -31,13 +49,6 @@ long userns_do_open(struct child *c, const struct step_open *s)
                        st.stx_rdev_minor != s->minor))
         error = -ENODEV;
     return error;
-}
-
-static long copy_tree(struct child *c, long fd, bool recursive)
-{
-    return CALL(c, open_tree, fd, "",
-                AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-                    (recursive ? AT_RECURSIVE : 0));
 }
 
 static long set_attrs(struct child *c, long fd, uint64_t attrs, bool recursive)
@@ -84,9 +95,9 @@ static long configure(struct child *c, long fs, char **options)
     return error;
 }
 
-/* A mount of a new file system, that is not attached yet. */
-static long detached(struct child *c, const char *type, char **options,
-                     uint64_t attrs)
+/* A mount that is not attached yet; its file system is the container's own. */
+static long new_mount(struct child *c, const char *type, char **options,
+                      uint64_t attrs)
 {
     long fs = CALL(c, fsopen, type, FSOPEN_CLOEXEC);
     if (fs < 0)
@@ -94,15 +105,7 @@ static long detached(struct child *c, const char *type, char **options,
     long error = configure(c, fs, options);
     long fd = error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, attrs);
     shut(fs);
-    return fd;
-}
-
-/* The same, and its file system is the container's own. */
-static long new_mount(struct child *c, const char *type, char **options,
-                      uint64_t attrs)
-{
-    long fd = detached(c, type, options, attrs);
-    long error = fd < 0 ? fd : step_own(c, fd);
+    error = fd < 0 ? fd : step_own(c, fd);
     if (error == 0)
         return fd;
     shut(fd);
@@ -124,13 +127,12 @@ static long put(struct child *c, long mount, long target, unsigned mode)
     return mismatch ? -EISDIR : move_to(c, mount, target);
 }
 
-/* Attaches a mount inside the root and closes it. */
+/* Attaches a mount inside the root. */
 static long attach(struct child *c, long mount, char *path, unsigned mode)
 {
     long target = step_make(c, path, mode);
     long error = target < 0 ? target : put(c, mount, target, mode);
     shut(target);
-    shut(mount);
     return error;
 }
 
@@ -138,56 +140,49 @@ long userns_do_mount(struct child *c, const struct step_mount *s)
 {
     long fd =
         new_mount(c, text(c, s->type), step_strings(c, s->options), s->attrs);
-    return fd < 0 ? fd : attach(c, fd, text(c, s->target), S_IFDIR | 0755U);
+    if (fd < 0)
+        return fd;
+    long error = attach(c, fd, text(c, s->target), S_IFDIR | 0755U);
+    if (error == 0 && s->slot >= 0)
+        *slot(c, s->slot) = (int32_t)fd;
+    else
+        shut(fd);
+    return error;
+}
+
+static long bind_tree(struct child *c, const struct step_bind *s, long tree)
+{
+    struct statx st;
+    uint64_t attrs = s->attrs;
+    long error = step_stat(c, tree, &st);
+    if (error != 0)
+        return error;
+    /* A device that is bound by name is meant to be used. */
+    if (S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode))
+        attrs &= ~(uint64_t)MOUNT_ATTR_NODEV;
+    error = set_attrs(c, tree, attrs, true);
+    return error != 0 ? error
+                      : attach(c, tree, text(c, s->target),
+                               S_ISDIR(st.stx_mode) ? S_IFDIR | 0755U
+                                                    : S_IFREG | 0644U);
 }
 
 long userns_do_bind(struct child *c, const struct step_bind *s)
 {
-    struct statx st;
-    int source = *slot(c, s->slot);
-    if (source < 0)
+    int tree = *slot(c, s->slot);
+    if (tree < 0)
         return 0; /* optional, and not there */
-    long fd = copy_tree(c, source, s->recursive);
-    shut(source);
-    if (fd < 0)
-        return fd;
-    long error = step_stat(c, fd, &st);
-    uint64_t attrs = s->attrs;
-    /* A device that is bound by name is meant to be used. */
-    if (S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode))
-        attrs &= ~(uint64_t)MOUNT_ATTR_NODEV;
-    if (error == 0)
-        error = set_attrs(c, fd, attrs, s->recursive);
-    if (error == 0)
-        return attach(c, fd, text(c, s->target),
-                      S_ISDIR(st.stx_mode) ? S_IFDIR | 0755U : S_IFREG | 0644U);
-    shut(fd);
+    long error = bind_tree(c, s, tree);
+    shut(tree);
     return error;
-}
-
-static long make_unbindable(struct child *c, long fd)
-{
-    struct mount_attr attr = {.propagation = MS_UNBINDABLE};
-    return CALL(c, mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof attr);
 }
 
 /* Over the host's root, where the host's tree stays in sight: a path's lookup
-   begins below what is mounted on "/".  Between the two lies what no recursive
-   bind of "/" crosses, or the container's root would come along with it. */
+   begins below what is mounted on "/". */
 static long attach_root(struct child *c, long fd)
 {
     c->root = (int)fd;
-    long between = detached(c, "tmpfs", NULL, MOUNT_ATTR_RDONLY);
-    if (between < 0)
-        return between;
-    long error = make_unbindable(c, between);
-    if (error == 0)
-        error = CALL(c, move_mount, between, "", AT_FDCWD, "/",
-                     MOVE_MOUNT_F_EMPTY_PATH);
-    if (error == 0)
-        error = move_to(c, fd, between);
-    shut(between);
-    return error;
+    return CALL(c, move_mount, fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
 }
 
 long userns_do_root_host(struct child *c, const struct step_root_host *s)
@@ -201,9 +196,7 @@ long userns_do_root_host(struct child *c, const struct step_root_host *s)
 long userns_do_root_bind(struct child *c, const struct step_root_bind *s)
 {
     struct statx st;
-    long fd = copy_tree(c, *slot(c, s->slot), true);
-    if (fd < 0)
-        return fd;
+    long fd = *slot(c, s->slot);
     long error = step_stat(c, fd, &st);
     if (error == 0 && !S_ISDIR(st.stx_mode))
         error = -ENOTDIR;
@@ -289,7 +282,8 @@ long userns_do_readonly(struct child *c, const struct step_readonly *s)
 
 long userns_do_remount(struct child *c, const struct step_remount *s)
 {
-    long fd = step_resolve(c, text(c, s->target), O_PATH);
+    long fd = s->slot >= 0 ? *slot(c, s->slot)
+                           : step_resolve(c, text(c, s->target), O_PATH);
     if (fd < 0)
         return fd;
     long error = set_attrs(c, fd, s->attrs, s->recursive);

@@ -101,6 +101,14 @@ function fd:file(mode) end
 ---See fcntl(2).
 function fd:nonblock() end
 
+---Gives the file that the descriptor is open on to another owner.
+---@param uid integer
+---@param gid integer
+---@return true|nil ok
+---@return userns.Error? err EPERM
+---See fchown(2).
+function fd:chown(uid, gid) end
+
 ---A file system that is being set up or changed, parameter by parameter: made by
 ---`sys.fsopen` and `sys.fspick`. A variable can be `<close>`.
 ---@class userns.FsContext

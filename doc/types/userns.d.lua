@@ -88,7 +88,7 @@
 ---@field type "tmpfs"
 ---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
 ---@field size? integer|string Bytes it can hold at most (`"64M"`).
----@field mode? integer|string Permission bits. Default: "0755".
+---@field mode? integer|string Permission bits. Default: "1777".
 ---@field uid? integer Its uid inside.
 ---@field gid? integer Its gid inside.
 ---@field readonly? boolean Nothing can be written below. Default: false.
@@ -194,6 +194,7 @@ function container:describe() end
 
 ---@class userns.Plan: userns.Step[]
 ---@field degraded { feature: string, used: string, reason: string }[]
+---@field owner? { uid: integer, gid: integer } who the program is to the caller, where that is somebody else
 local plan = {}
 
 ---The listing with a sentence for each step, on what it does and which field

@@ -27,11 +27,17 @@ function context:later(step)
   self.last[#self.last + 1] = step
 end
 
+--- A slot for a descriptor that one step leaves to another.
+function context:new_slot()
+  self.slots = self.slots + 1
+  return self.slots - 1
+end
+
 --- Has a path opened while the host's tree is in sight; the slot it gets.
 function context:open(path, source, how)
-  local slot <const> = #self.sources
-  self.sources[slot + 1] = {
-    op = "open", slot = slot, path = path, source = source,
+  local slot <const> = self:new_slot()
+  self.sources[#self.sources + 1] = {
+    op = "open", slot = slot, path = path, source = source, copy = how.copy, recursive = how.recursive,
     major = how.major, minor = how.minor, optional = how.optional,
   }
   return slot
@@ -392,6 +398,14 @@ local function sorted(set)
   return list
 end
 
+--- Who the program is to the caller, nil where it is the caller.
+local function owner_outside(identity, host)
+  local uid <const>, gid <const> = identity.uid.kernel, identity.gid.kernel
+  if uid ~= host.uid or gid ~= host.gid then
+    return { uid = uid, gid = gid }
+  end
+end
+
 local SIDES <const> = {}
 for name, op in pairs(sys.ops()) do
   SIDES[name] = op.side
@@ -415,7 +429,7 @@ function compile.compile(d, process, host, what)
   local c <const> = setmetatable({
     d = d, process = process, host = host, identity = identity, kept = sorted(d.capabilities),
     program = what or program.of(process, host),
-    steps = {}, sources = {}, last = {}, degraded = {},
+    steps = {}, sources = {}, slots = 0, last = {}, degraded = {},
     masked_paths = listed(d.masked_paths, "masked_paths"),
     readonly_paths = listed(d.readonly_paths, "readonly_paths"),
   }, context)
@@ -429,7 +443,7 @@ function compile.compile(d, process, host, what)
   if d.strict and #c.degraded > 0 then
     return nil, error_object.degraded(c.degraded)
   end
-  return plan.new(c.steps, c.degraded)
+  return plan.new(c.steps, c.degraded, owner_outside(identity, host))
 end
 
 return compile

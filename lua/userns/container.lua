@@ -112,7 +112,7 @@ local function launch(box, spec)
     return nil, err
   end
   local plan <const> = prepared.plan
-  local set <const>, why = stdio.open(spec, descriptors(plan))
+  local set <const>, why = stdio.open(spec, descriptors(plan), plan.owner)
   if not set then
     return nil, why
   end

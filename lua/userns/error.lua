@@ -52,7 +52,7 @@ local REFINE <const> = {
     return option and { "." .. option:match("^[^=]*"), nil } or PLACE[err.syscall] and { ".target", step.target }
   end,
   exec = function(step, err)
-    return { "", step.paths[err.item or 1] }
+    return { "", err.item and step.paths[err.item] or step.program }
   end,
   mask = function(step, err)
     return { "", step.paths[err.item or 1] }

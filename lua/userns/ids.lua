@@ -134,9 +134,11 @@ local function setgroups(d, host, gid)
   if not d.namespaces.user then
     return { works = host.capabilities.setgid == true and host.setgroups == "allow" }
   end
-  local word <const> = d.setgroups or (may_map(host, "gid") or gid.helper) and "allow" or "deny"
+  local possible <const> = host.setgroups == "allow" and (may_map(host, "gid") or gid.helper)
+  local word <const> = d.setgroups or possible and "allow" or "deny"
   return {
-    write = word == "deny" and host.setgroups == "allow" and "deny" or nil,
+    -- what the host denies, the kernel refuses to allow
+    write = word ~= host.setgroups and word or nil,
     works = word == "allow" and host.setgroups == "allow",
   }
 end

@@ -70,23 +70,31 @@ end
 local EMIT <const> = {}
 
 function EMIT.bind(c, m, source)
-  local slot <const> = c:open(m.source, source .. ".source", { optional = m.optional or nil })
+  local slot <const> = c:open(m.source, source .. ".source", {
+    copy = true, recursive = m.recursive or nil, optional = m.optional or nil,
+  })
   c:add {
-    op = "bind", slot = slot, path = m.source, target = m.target, recursive = m.recursive,
+    op = "bind", slot = slot, path = m.source, target = m.target,
     attrs = attrs({ "nosuid", "nodev" }, m.options, m.readonly), source = source,
   }
 end
 
-local function new_fs(c, type, m, options, attributes, source)
-  c:add { op = "mount", type = type, target = m.target, options = options, attrs = attributes, source = source }
+local function new_fs(c, type, m, options, attributes, source, slot)
+  c:add {
+    op = "mount", type = type, target = m.target, options = options, attrs = attributes, slot = slot,
+    source = source,
+  }
 end
 
 function EMIT.tmpfs(c, m, source)
+  local slot <const> = m.readonly and c:new_slot() or nil
   new_fs(c, "tmpfs", m, fs_options {
     { "size", m.size }, { "mode", octal(m.mode) }, { "uid", m.uid }, { "gid", m.gid },
-  }, attrs({ "nosuid", "nodev" }, m.options), source)
+  }, attrs({ "nosuid", "nodev" }, m.options), source, slot)
   if m.readonly then
-    c:later { op = "remount", target = m.target, attrs = { "readonly" }, source = source .. ".readonly" }
+    c:later {
+      op = "remount", slot = slot, target = m.target, attrs = { "readonly" }, source = source .. ".readonly",
+    }
   end
 end
 
@@ -114,11 +122,8 @@ end
 local function device(c, m, row, source)
   local name <const>, major <const>, minor <const> = table.unpack(row)
   local path <const> = "/dev/" .. name
-  local slot <const> = c:open(path, source, { major = major, minor = minor })
-  c:add {
-    op = "bind", slot = slot, path = path, target = m.target .. "/" .. name, recursive = false,
-    source = source,
-  }
+  local slot <const> = c:open(path, source, { copy = true, major = major, minor = minor })
+  c:add { op = "bind", slot = slot, path = path, target = m.target .. "/" .. name, source = source }
 end
 
 function EMIT.dev(c, m, source)
@@ -173,7 +178,7 @@ function ROOT.bind(c, root)
   if root.source == "/" then
     return whole_tree(c, root)
   end
-  local slot <const> = c:open(root.source, "root.source", {})
+  local slot <const> = c:open(root.source, "root.source", { copy = true, recursive = true })
   c:add {
     op = "root_bind", slot = slot, path = root.source, attrs = attrs({ "nosuid" }, root.options, root.readonly),
     top_attrs = attrs({ "nodev" }, root.options), source = "root",

@@ -114,13 +114,16 @@ end
 
 ---@class userns.Plan: userns.Step[]
 ---@field degraded { feature: string, used: string, reason: string }[]
+---@field owner { uid: integer, gid: integer }? who the program is to the caller, where that is somebody else
 
 --- Makes a plan of a list of steps.
 ---@param steps userns.Step[]
 ---@param degraded table[]
+---@param owner table?
 ---@return userns.Plan
-function plan.new(steps, degraded)
+function plan.new(steps, degraded, owner)
   steps.degraded = degraded
+  steps.owner = owner
   return setmetatable(steps, metatable)
 end
 

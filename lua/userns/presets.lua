@@ -8,7 +8,7 @@ presets.host_readonly = {
   mounts = {
     { type = "proc", target = "/proc" },
     { type = "dev", target = "/dev" },
-    { type = "tmpfs", target = "/tmp", mode = "1777" },
+    { type = "tmpfs", target = "/tmp" },
   },
 }
 
@@ -25,14 +25,14 @@ presets.minimal = {
     system "/etc/alternatives", system "/etc/ld.so.cache",
     { type = "proc", target = "/proc" },
     { type = "dev", target = "/dev" },
-    { type = "tmpfs", target = "/tmp", mode = "1777" },
+    { type = "tmpfs", target = "/tmp" },
   },
 }
 
 --- Empty home directories in place of the host's.
 presets.private_home = {
   mounts = {
-    { type = "tmpfs", target = "/home" },
+    { type = "tmpfs", target = "/home", mode = "0755" },
     { type = "tmpfs", target = "/root", mode = "0700" },
   },
 }

@@ -120,7 +120,7 @@ schema.mount = types.variants({
     options,
     { name = "optional", type = types.flag, default = false, doc = "A source that does not exist is passed over." },
   }, "The source is seen at the target too."),
-  tmpfs = mount({ target, size, mode("0755"), owner "uid", owner "gid", readonly(false), options },
+  tmpfs = mount({ target, size, mode("1777"), owner "uid", owner "gid", readonly(false), options },
     "An empty file system in memory, gone with the container."),
   proc = mount({ target, readonly(false), options },
     "The processes of the new pid namespace; dangerous parts are masked (`masked_paths`)."),

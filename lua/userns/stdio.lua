@@ -50,6 +50,10 @@ local function pipe(set, name)
     return nil, writer
   end
   local theirs <const> = MODES[name][1] == "r" and reader or writer
+  if set.owner then
+    -- or the program could not open /dev/stdout again
+    theirs:chown(set.owner.uid, set.owner.gid)
+  end
   set.closing[#set.closing + 1] = theirs
   return theirs == reader and writer or reader, theirs:fileno()
 end
@@ -136,10 +140,11 @@ end
 --- Opens what a process spec asks for, in the order of the plan's entries.
 ---@param process table normalised process spec
 ---@param fds { target: integer, source: string }[] the plan's entries
+---@param owner { uid: integer, gid: integer }? who the program is to the caller
 ---@return userns.Stdio?
 ---@return userns.Error? err with the field; nothing is left open
-function stdio.open(process, fds)
-  local set <const> = setmetatable({ from = {}, closing = {}, files = {}, captured = {} }, metatable)
+function stdio.open(process, fds, owner)
+  local set <const> = setmetatable({ owner = owner, from = {}, closing = {}, files = {}, captured = {} }, metatable)
   for i, name in ipairs(STREAMS) do
     local number <const>, err = number_of(set, process, name, set.from)
     if not number then

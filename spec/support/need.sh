@@ -17,6 +17,9 @@ test     command  newuidmap         uidmap
 test     command  setpriv           util-linux
 test     command  strace            strace
 test     command  useradd           passwd
+test     module   cqueues           lua-cqueues
+test     module   luv               lua-luv
+test     module   socket            lua-socket
 format   command  clang-format      clang-format
 lint     command  clang             clang
 lint     command  cppcheck          cppcheck
@@ -31,6 +34,7 @@ bench    command  runc              runc
 has() {
   case $1 in
     command) command -v "$2" >/dev/null ;;
+    module) lua5.4 -e "require '$2'" >/dev/null 2>&1 ;;
     header) "${CC:-cc}" -I "${LUA_INCDIR:-/usr/include/lua5.4}" \
       -include "$2" -E -x c /dev/null >/dev/null 2>&1 ;;
   esac
