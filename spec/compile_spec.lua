@@ -23,6 +23,7 @@ local function user(other)
     uid_map = WHOLE,
     gid_map = WHOLE,
     subids = { uid = {}, gid = {} },
+    helpers = {},
     setgroups = "allow",
     capabilities = {},
     nofile = { soft = 1024, hard = 4096 },
@@ -202,6 +203,40 @@ describe("the plan of an ordinary user", function()
   end)
 end)
 
+describe("a map that the caller may not write", function()
+  local SUBIDS <const> = {
+    uid = { { start = 100000, count = 65536 } }, gid = { { start = 200000, count = 1000 } },
+  }
+  local HELPERS <const> = { uid = "/usr/bin/newuidmap", gid = "/usr/bin/newgidmap" }
+  local AUTO <const> = { uid_map = "auto", gid_map = "auto" }
+
+  it("is written by newuidmap and newgidmap, with all that he has", function()
+    local plan <const> = plan_of(AUTO, nil, user { subids = SUBIDS, helpers = HELPERS })
+    assert.matches("await newuidmap newgidmap release", ops(plan))
+    assert.same({
+      op = "newuidmap", side = "parent", source = "uid_map", path = "/usr/bin/newuidmap",
+      map = { { inside = 0, outside = 1000, count = 1 }, { inside = 1, outside = 100000, count = 65536 } },
+    }, only(plan, "newuidmap"))
+    assert.same({
+      op = "newgidmap", side = "parent", source = "gid_map", path = "/usr/bin/newgidmap",
+      map = { { inside = 0, outside = 100, count = 1 }, { inside = 1, outside = 200000, count = 1000 } },
+    }, only(plan, "newgidmap"))
+    assert.same({}, plan.degraded)
+    assert.is_nil(plan.owner)
+  end)
+
+  it("is his own id where there is no more to be had, and he is told why", function()
+    for _, row in ipairs {
+      { "the caller has no subordinate ids in /etc/subuid", user { helpers = HELPERS } },
+      { "newuidmap is not installed", user { subids = SUBIDS, helpers = { gid = "/usr/bin/newgidmap" } } },
+    } do
+      local plan <const> = plan_of(AUTO, nil, row[2])
+      assert.same({ { inside = 0, outside = 1000, count = 1 } }, only(plan, "uid_map").map)
+      assert.same({ feature = "uid_map", used = "one id", reason = row[1] }, plan.degraded[1])
+    end
+  end)
+end)
+
 describe("the plan of root", function()
   local MADE <const> = "setgid groups setuid pdeathsig"
 
@@ -221,6 +256,7 @@ describe("the plan of root", function()
     assert.same({ op = "groups", side = "child", source = "process.groups", groups = {} }, only(plan, "groups"))
     assert.same({ op = "setuid", side = "child", source = "uid_map", uid = 0 }, only(plan, "setuid"))
     assert.same({}, plan.degraded)
+    assert.same({ uid = 65534, gid = 65534 }, plan.owner)
   end)
 
   it("with subordinate ids gives it the first of these", function()
@@ -415,20 +451,20 @@ describe("the plan of a whole container", function()
  11  child   sysctl        path=/proc/sys/user/max_user_namespaces value=0
  12  child   propagation   kind=private
  13  child   rlimit        resource=nofile soft=64 hard=64
- 14  child   open          slot=0 path=/usr
- 15  child   open          slot=1 path=/dev/null major=1 minor=3
- 16  child   open          slot=2 path=/dev/zero major=1 minor=5
- 17  child   open          slot=3 path=/dev/full major=1 minor=7
- 18  child   open          slot=4 path=/dev/random major=1 minor=8
- 19  child   open          slot=5 path=/dev/urandom major=1 minor=9
- 20  child   open          slot=6 path=/dev/tty major=5 minor=0
+ 14  child   open          slot=0 path=/usr copy recursive
+ 15  child   open          slot=1 path=/dev/null copy major=1 minor=3
+ 16  child   open          slot=2 path=/dev/zero copy major=1 minor=5
+ 17  child   open          slot=3 path=/dev/full copy major=1 minor=7
+ 18  child   open          slot=4 path=/dev/random copy major=1 minor=8
+ 19  child   open          slot=5 path=/dev/urandom copy major=1 minor=9
+ 20  child   open          slot=6 path=/dev/tty copy major=5 minor=0
  21  child   open          slot=7 path=/dev/null major=1 minor=3
  22  child   setgid        gid=0
  23  child   groups        groups=10,20
  24  child   setuid        uid=0
  25  child   pdeathsig     signal=KILL
  26  child   root_tmpfs    options=mode=755 attrs=nosuid,nodev
- 27  child   bind          slot=0 path=/usr target=/usr attrs=readonly,nosuid,nodev recursive
+ 27  child   bind          slot=0 path=/usr target=/usr attrs=readonly,nosuid,nodev
  28  child   mount         type=proc target=/proc attrs=nosuid,nodev,noexec
  29  child   mount         type=sysfs target=/sys attrs=readonly,nosuid,nodev,noexec
  30  child   mount         type=tmpfs target=/dev options=size=67108864,mode=755 attrs=nosuid,nodev,noexec
@@ -496,15 +532,27 @@ describe("the limits of a plan", function()
     }, all(plan, "rlimit"))
     local opens <const> = all(plan, "open")
     assert.equal(1000, #opens)
-    assert.same({ op = "open", side = "child", source = "mounts[3].source", slot = 1, path = "/s2", optional = true },
-      opens[2])
-    assert.same({ op = "open", side = "child", source = "mounts[1001].source", slot = 999, path = "/s1000" },
-      opens[1000])
+    assert.same({
+      op = "open", side = "child", source = "mounts[3].source", slot = 1, path = "/s2", copy = true, recursive = true,
+      optional = true,
+    }, opens[2])
+    assert.same({
+      op = "open", side = "child", source = "mounts[1001].source", slot = 999, path = "/s1000", copy = true,
+      recursive = true,
+    }, opens[1000])
   end)
 
   it("are left alone for few", function()
     assert.equal(1, #all(plan_of(binds(1024 - 32)), "rlimit"))
     assert.equal(3, #all(plan_of(binds(1024 - 31)), "rlimit"))
+  end)
+
+  it("count what is kept open from one step to another", function()
+    local mounts <const> = {}
+    for i = 1, 1024 - 31 do
+      mounts[i] = { type = "tmpfs", target = "/t" .. i, readonly = true }
+    end
+    assert.equal(3, #all(plan_of { mounts = mounts }, "rlimit"))
   end)
 end)
 
@@ -524,7 +572,9 @@ describe("the root of a plan", function()
 
   it("is a directory", function()
     local plan <const> = plan_of { root = { type = "bind", source = "/srv", readonly = true, options = "noexec" } }
-    assert.same({ op = "open", side = "child", source = "root.source", slot = 0, path = "/srv" }, only(plan, "open"))
+    assert.same({
+      op = "open", side = "child", source = "root.source", slot = 0, path = "/srv", copy = true, recursive = true,
+    }, only(plan, "open"))
     assert.same({
       op = "root_bind", side = "child", source = "root", slot = 0, path = "/srv",
       attrs = { "readonly", "nosuid", "noexec" }, top_attrs = { "nodev", "noexec" },
@@ -604,18 +654,17 @@ describe("a mount of a plan", function()
     for _, row in ipairs {
       {
         { type = "bind", source = "/s", target = "/t" },
-        { op = "bind", slot = 0, path = "/s", target = "/t", recursive = true, attrs = { "nosuid", "nodev" } },
+        { op = "bind", slot = 0, path = "/s", target = "/t", attrs = { "nosuid", "nodev" } },
       },
       {
         { type = "bind", source = "/s", target = "/t", readonly = true, recursive = false, options = "noexec" },
         {
-          op = "bind", slot = 0, path = "/s", target = "/t", recursive = false,
-          attrs = { "readonly", "nosuid", "nodev", "noexec" },
+          op = "bind", slot = 0, path = "/s", target = "/t", attrs = { "readonly", "nosuid", "nodev", "noexec" },
         },
       },
       {
         { type = "tmpfs", target = "/t" },
-        { op = "mount", type = "tmpfs", target = "/t", options = { "mode=755" }, attrs = { "nosuid", "nodev" } },
+        { op = "mount", type = "tmpfs", target = "/t", options = { "mode=1777" }, attrs = { "nosuid", "nodev" } },
       },
       {
         { type = "tmpfs", target = "/t", size = "1K", mode = 448, uid = 0, gid = 0, options = { "noexec", "dev" } },
@@ -664,9 +713,22 @@ describe("a mount of a plan", function()
       { type = "file", target = "/t/x" },
     } }
     assert.matches("root_host mount file remount setsid", ops(plan))
+    assert.equal(0, only(plan, "mount").slot)
     assert.same({
-      op = "remount", side = "child", source = "mounts[1].readonly", target = "/t", attrs = { "readonly" },
+      op = "remount", side = "child", source = "mounts[1].readonly", slot = 0, target = "/t", attrs = { "readonly" },
     }, only(plan, "remount"))
+  end)
+
+  it("that is a bind is a copy of the source, with the mounts below it or without", function()
+    local bind <const> = { type = "bind", source = "/s", target = "/t" }
+    local open <const> = {
+      op = "open", side = "child", source = "mounts[1].source", slot = 0, path = "/s", copy = true, recursive = true,
+    }
+    assert.same(open, only(plan_of { mounts = { bind } }, "open"))
+    bind.recursive, open.recursive = false, nil
+    assert.same(open, only(plan_of { mounts = { bind } }, "open"))
+    bind.optional, open.optional = true, true
+    assert.same(open, only(plan_of { mounts = { bind } }, "open"))
   end)
 
   it("that is a devpts belongs to the group of terminals, where that is mapped", function()
@@ -684,7 +746,7 @@ describe("a mount of a plan", function()
     }
     for slot, name in ipairs { "null", "zero", "full", "random", "urandom", "tty" } do
       expected[#expected + 1] = {
-        op = "bind", slot = slot - 1, path = "/dev/" .. name, target = "/dev/" .. name, recursive = false,
+        op = "bind", slot = slot - 1, path = "/dev/" .. name, target = "/dev/" .. name,
       }
     end
     for _, link in ipairs {
@@ -968,7 +1030,7 @@ local function ranges()
 end
 
 local function id_map()
-  return pick { "root", "self", ranges() }
+  return pick { "root", "self", "auto", ranges() }
 end
 
 local function namespaces()
@@ -1150,15 +1212,16 @@ local SPINE <const> = {
 -- Where both are in a plan, all of the first come before all of the second.
 local ORDER <const> = {
   { "image", "clone" }, { "await", "uid_map" }, { "setgroups", "gid_map" }, { "uid_map", "gid_map" },
-  { "gid_map", "release" }, { "release", "loopback" }, { "release", "open" }, { "undumpable", "mount" },
-  { "sysctl", "open" }, { "open", "setgid" }, { "open", "setuid" }, { "open", "root_bind" }, { "open", "root_tmpfs" },
-  { "open", "root_host" }, { "open", "bind" }, { "root_bind", "bind" }, { "root_bind", "mount" },
-  { "root_tmpfs", "mount" }, { "root_host", "mount" }, { "root_host", "mask" }, { "mount", "mask" }, { "bind", "mask" },
-  { "mask", "pivot_root" }, { "readonly", "pivot_root" }, { "remount", "pivot_root" },
-  { "pivot_root", "hostname" }, { "pivot_root", "chdir" }, { "hostname", "capabilities" },
-  { "domainname", "capabilities" }, { "groups", "setuid" }, { "chdir", "bounding" }, { "bounding", "capabilities" },
-  { "setuid", "capabilities" }, { "setgid", "capabilities" }, { "capabilities", "no_new_privs" },
-  { "no_new_privs", "descriptors" },
+  { "gid_map", "release" }, { "await", "newuidmap" }, { "setgroups", "newgidmap" },
+  { "newgidmap", "release" }, { "release", "loopback" }, { "release", "open" }, { "undumpable", "mount" },
+  { "sysctl", "open" }, { "open", "setgid" }, { "open", "setuid" }, { "open", "root_bind" },
+  { "open", "root_tmpfs" }, { "open", "root_host" }, { "open", "bind" }, { "root_bind", "bind" },
+  { "root_bind", "mount" }, { "root_tmpfs", "mount" }, { "root_host", "mount" }, { "root_host", "mask" },
+  { "mount", "mask" }, { "bind", "mask" }, { "mask", "pivot_root" }, { "readonly", "pivot_root" },
+  { "remount", "pivot_root" }, { "pivot_root", "hostname" }, { "pivot_root", "chdir" },
+  { "hostname", "capabilities" }, { "domainname", "capabilities" }, { "groups", "setuid" },
+  { "chdir", "bounding" }, { "bounding", "capabilities" }, { "setuid", "capabilities" },
+  { "setgid", "capabilities" }, { "capabilities", "no_new_privs" }, { "no_new_privs", "descriptors" },
 }
 
 local function places(plan)
@@ -1184,16 +1247,21 @@ local function check_order(plan)
   assert(plan[#plan].op == "exec")
 end
 
+-- What leaves a descriptor to a later step.
+local FILLS <const> = { open = true, mount = true }
+
 local function check_slots(plan)
-  local opened = 0
+  local filled <const> = {}
+  local count = 0
   for _, step in ipairs(plan) do
-    if step.op == "open" then
-      assert(step.slot == opened)
-      opened = opened + 1
+    if step.slot and FILLS[step.op] then
+      assert(not filled[step.slot])
+      filled[step.slot], count = true, count + 1
     elseif step.slot then
-      assert(step.slot < opened)
+      assert(filled[step.slot])
     end
   end
+  assert(count == #filled + (filled[0] and 1 or 0), "a slot is left out")
 end
 
 local OPS <const> = sys.ops()
@@ -1242,7 +1310,13 @@ end
 
 local HOSTS <const> = {
   user, root, single,
-  function() return user { groups = { 100, 27 } } end,
+  function()
+    return user {
+      groups = { 100, 27 },
+      subids = { uid = { { start = 100000, count = 9 } }, gid = {} },
+      helpers = { uid = "/bin/newuidmap" },
+    }
+  end,
   function() return root { capabilities = {} } end,
   function()
     return root { subids = { uid = { { start = 100000, count = 9 } }, gid = { { start = 5, count = 1 } } } }

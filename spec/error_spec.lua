@@ -187,7 +187,7 @@ describe("the error of a failed step", function()
       { { "hostname", "sethostname", "EPERM" }, "hostname", nil },
       { { "chdir", "openat2", "EACCES" }, "process.cwd", "/srv" },
       { { "exec", "execve", "EACCES", 2 }, "process[1]", "/usr/bin/sh" },
-      { { "exec", "execve", "ENOENT" }, "process[1]", "/bin/sh" },
+      { { "exec", "execve", "ENOENT" }, "process[1]", "sh" },
       { { "uid_map", "write", "EPERM" }, "uid_map", nil },
       { { "keyring", "keyctl", "EDQUOT" }, nil, nil },
     } do

@@ -12,6 +12,7 @@ local function host(other)
     uid_map = WHOLE,
     gid_map = WHOLE,
     subids = { uid = {}, gid = {} },
+    helpers = {},
     setgroups = "allow",
     capabilities = {},
   }
@@ -190,6 +191,89 @@ describe("the ids of a container", function()
     assert.same(d.uid_map, identity.uid.map)
     assert.are_not.equal(d.uid_map, identity.uid.map)
     assert.are_not.equal(d.uid_map[1], identity.uid.map[1])
+  end)
+end)
+
+describe("all ids", function()
+  local SUBIDS <const> = {
+    uid = { { start = 100000, count = 1000 }, { start = 300000, count = 5 } },
+    gid = { { start = 200000, count = 1000 } },
+  }
+  local HELPERS <const> = { uid = "/bin/newuidmap", gid = "/bin/newgidmap" }
+  local AUTO <const> = { uid_map = "auto", gid_map = "auto" }
+
+  local function degraded(kind, reason)
+    return { feature = kind .. "_map", used = "one id", reason = reason }
+  end
+
+  it("of an ordinary user are his own and, by other programs, the subordinate ones after it", function()
+    local identity <const> = resolve(AUTO, {}, host { subids = SUBIDS, helpers = HELPERS })
+    assert.same({
+      uid = {
+        map = {
+          { inside = 0, outside = 1000, count = 1 },
+          { inside = 1, outside = 100000, count = 1000 },
+          { inside = 1001, outside = 300000, count = 5 },
+        },
+        helper = "/bin/newuidmap", program = 0, builder = 0, now = 0, kernel = 1000,
+      },
+      gid = {
+        map = { { inside = 0, outside = 100, count = 1 }, { inside = 1, outside = 200000, count = 1000 } },
+        helper = "/bin/newgidmap", program = 0, builder = 0, now = 0, kernel = 100,
+      },
+      setgroups = { works = true },
+      separate = false,
+    }, identity)
+  end)
+
+  it("of root are the subordinate ones, which root writes", function()
+    local identity <const> = resolve(AUTO, {}, root { subids = SUBIDS, helpers = HELPERS })
+    assert.same({
+      map = { { inside = 0, outside = 100000, count = 1000 }, { inside = 1000, outside = 300000, count = 5 } },
+      program = 0, builder = 0, kernel = 100000,
+    }, identity.uid)
+    assert.same({ map = { { inside = 0, outside = 200000, count = 1000 } }, program = 0, builder = 0, kernel = 200000 },
+      identity.gid)
+  end)
+
+  it("are one where there are no others, or nobody to write them", function()
+    local none <const> = resolve(AUTO, {}, host { helpers = HELPERS })
+    assert.same(one(0, 1000), none.uid.map)
+    assert.same(degraded("uid", "the caller has no subordinate ids in /etc/subuid"), none.uid.degraded)
+    assert.same(degraded("gid", "the caller has no subordinate ids in /etc/subgid"), none.gid.degraded)
+    assert.is_nil(none.uid.helper)
+    local nobody <const> = resolve(AUTO, {}, host { subids = SUBIDS })
+    assert.same(one(0, 100), nobody.gid.map)
+    assert.same(degraded("uid", "newuidmap is not installed"), nobody.uid.degraded)
+    assert.same(degraded("gid", "newgidmap is not installed"), nobody.gid.degraded)
+    assert.same({ "deny", false }, { nobody.setgroups.write, nobody.setgroups.works })
+    assert.same(one(0, 65534), resolve(AUTO, {}, root()).uid.map)
+  end)
+
+  it("are those that the caller's own namespace has", function()
+    local facts <const> = single()
+    facts.subids, facts.helpers = SUBIDS, HELPERS
+    local identity <const> = resolve(AUTO, {}, facts)
+    assert.same(one(0, 0), identity.uid.map)
+    assert.same(degraded("uid", "the caller has no subordinate ids in /etc/subuid"), identity.uid.degraded)
+    -- the kernel maps a range only from within one of the caller's
+    local part <const> = root {
+      subids = SUBIDS,
+      uid_map = { { inside = 0, outside = 500000, count = 100999 }, { inside = 100999, outside = 0, count = 400000 } },
+    }
+    assert.same({ { inside = 0, outside = 300000, count = 5 } }, resolve(AUTO, {}, part).uid.map)
+  end)
+
+  it("of explicit ranges are written by other programs too, unless it is one's own id", function()
+    local facts <const> = host { helpers = HELPERS }
+    assert.equal("/bin/newuidmap", resolve({ uid_map = { { inside = 0, outside = 100000, count = 9 } } }, {}, facts)
+      .uid.helper)
+    assert.equal("/bin/newuidmap", resolve({ uid_map = { { inside = 0, outside = 1000, count = 2 } } }, {}, facts)
+      .uid.helper)
+    assert.equal("/bin/newuidmap", resolve({ uid_map = one(0, 1001) }, {}, facts).uid.helper)
+    assert.is_nil(resolve({ uid_map = one(5, 1000) }, {}, facts).uid.helper)
+    assert.is_nil(resolve({ uid_map = one(0, 1001) }, {}, host()).uid.helper)
+    assert.is_nil(resolve({ uid_map = one(0, 1001) }, {}, root { helpers = HELPERS }).uid.helper)
   end)
 end)
 

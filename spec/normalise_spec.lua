@@ -146,7 +146,7 @@ describe("a normalised description", function()
         { type = "bind", source = "/s", target = "/t" },
         { readonly = false, recursive = true, optional = false, options = {} },
       },
-      { { type = "tmpfs", target = "/t" }, { mode = 493, readonly = false, options = {} } },
+      { { type = "tmpfs", target = "/t" }, { mode = 1023, readonly = false, options = {} } },
       { { type = "proc", target = "/t" }, { readonly = false, options = {} } },
       { { type = "sysfs", target = "/t" }, { readonly = true, options = {} } },
       { { type = "devpts", target = "/t" }, { options = {} } },

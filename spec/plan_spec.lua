@@ -18,12 +18,15 @@ local function shown(step)
 end
 
 describe("a plan", function()
-  it("is an array that knows what is degraded", function()
+  it("is an array that knows what is degraded, and who the program is to the caller", function()
     local degraded <const> = { { feature = "groups", used = "some", reason = "none" } }
-    local list <const> = plan.new({ { op = "await", side = "child" }, { op = "release", side = "parent" } }, degraded)
+    local owner <const> = { uid = 100000, gid = 100000 }
+    local list <const> = plan.new({ { op = "await", side = "child" }, { op = "release", side = "parent" } }, degraded,
+      owner)
     assert.equal(2, #list)
     assert.equal("release", list[2].op)
     assert.same(degraded, list.degraded)
+    assert.same(owner, list.owner)
     assert.equal("userns.plan", getmetatable(list).__name)
   end)
 
@@ -63,7 +66,8 @@ describe("a plan", function()
     assert.equal("slot=0 path=/a", shown { op = "open", slot = 0, path = "/a", optional = false })
     assert.equal("slot=1 path=/a optional", shown { op = "open", slot = 1, path = "/a", optional = true })
     assert.equal("slot=1 path=/a major=1 minor=3", shown { op = "open", slot = 1, path = "/a", major = 1, minor = 3 })
-    assert.equal("", shown { op = "groups", groups = {} })
+    assert.equal("", shown { op = "groups" })
+    assert.equal("groups=none", shown { op = "groups", groups = {} })
     assert.equal("groups=0,5", shown { op = "groups", groups = { 0, 5 } })
     assert.equal("fds=0:null,5:fd7", shown { op = "descriptors", fds = {
       { target = 0, from = "null" }, { target = 5, from = "fd 7" },

@@ -138,7 +138,7 @@ describe("pdeathsig", function()
     local result <const> = helper.shell(([[
       cd %s
       export LUA_PATH='%s' LUA_CPATH='%s'
-      sh -c 'lua5.4 child.lua > out & read _ < ready' &
+      sh -c 'lua5.4 child.lua > out & timeout 30 head -n 1 ready > head' &
       timeout 30 cat out
       code=$?
       [ $code -eq 0 ] || echo > gate

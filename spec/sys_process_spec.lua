@@ -2,6 +2,7 @@ local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
 local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/host"
+local THREADS <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/threads"
 
 -- Above the largest pid that Linux gives.
 local NO_PID <const> = 4194305
@@ -72,10 +73,9 @@ describe("waiting for a process", function()
   end)
 
   it("tells the signal that ended it", function()
-    for word, name in pairs { TERM = "SIGTERM", SIGINT = "SIGINT", [9] = "SIGKILL", [40] = "SIG40" } do
-      local process <close> = assert(sys.clone({}, function()
-        sys.exec("/bin/sleep", { "sleep", "1000" })
-      end))
+    local names <const> = { TERM = "SIGTERM", SIGHUP = "SIGHUP", [9] = "SIGKILL", [40] = "SIG40" }
+    for word, name in pairs(names) do
+      local process <close> = start()
       assert.is_true(process:kill(word))
       assert.same({ signal = name, core_dumped = false }, ending(process))
     end
@@ -131,7 +131,8 @@ describe("waiting for a process", function()
   end)
 
   it("leaves other children to others", function()
-    local first <close>, second = start(function() return 1 end), start(function() return 2 end)
+    local first <close> = start(function() return 1 end)
+    local second <close> = start(function() return 2 end)
     await_end(first)
     assert.same({ exit_code = 2, core_dumped = false }, ending(second))
     assert.same({ exit_code = 1, core_dumped = false }, ending(first))
@@ -206,7 +207,6 @@ describe("a child's handle", function()
   it("knows its number", function()
     local process <close> = start()
     assert.equal(process.pid, math.tointeger(process.pid))
-    assert.equal("S", state(process.pid):gsub("R", "S"))
     assert.equal(("userns.process (%d)"):format(process.pid), tostring(process))
     assert.is_nil(process.name)
     assert.is_nil(process[1])
@@ -215,9 +215,9 @@ describe("a child's handle", function()
   it("has a descriptor of its own, which exec closes", function()
     local process <close> = start()
     assert.equal(process:fileno(), sys.fileno(process))
-    assert.matches("\nPid:%s+" .. process.pid .. "\n",
-      helper.read("/proc/self/fdinfo/" .. process:fileno()))
-    assert.matches("\nflags:%s+02%d*\n", "\n" .. helper.read("/proc/self/fdinfo/" .. process:fileno()))
+    local info <const> = helper.read("/proc/self/fdinfo/" .. process:fileno())
+    assert.matches("\nPid:%s+" .. process.pid .. "\n", info)
+    assert.matches("\nflags:%s+02%d+\n", info)
   end)
 
   it("takes it along when it is closed", function()
@@ -272,23 +272,20 @@ describe("a child's handle", function()
   end)
 
   it("lets it go", function()
-    assert.equal("userns.process (closed) true\ngone\n", output [[
+    assert.equal("userns.process (closed)\nruns on\n", output [[
       io.stdout:setvbuf("line")
       local reader, writer = sys.pipe()
       local process = sys.clone({}, function()
-        sys.poll({ { fd = reader } })
-        io.open("/dev/fd/" .. 1, "w"):write("gone\n")
+        reader:read()
+        print("runs on")
       end)
       process:detach()
-      local closed = tostring(process)
+      print(process)
       process:close()
       process = nil
       collectgarbage()
-      reader:close()
-      print(closed, not process)
-      writer:write("go on")
-      writer:close()
-    ]]:gsub("\t", " "))
+      writer:write("x")
+    ]])
   end)
 
   it("raises when it is closed", function()
@@ -303,8 +300,9 @@ describe("a child's handle", function()
   it("raises for what is no handle", function()
     local process <close> = start()
     for _, method in ipairs { "wait", "kill", "ready", "release", "fileno", "close", "detach" } do
-      assert.same({ "1", "userns.process expected, got FILE*" }, { refusal(process[method], io.stdout) })
-      assert.same({ "1", "userns.process expected, got no value" }, { refusal(process[method]) })
+      local call <const> = process[method]
+      assert.same({ "1", "userns.process expected, got FILE*" }, { refusal(call, io.stdout) })
+      assert.same({ "1", "userns.process expected, got no value" }, { refusal(call) })
     end
   end)
 
@@ -400,17 +398,18 @@ describe("userns.sys.kill", function()
   end)
 
   it("is refused for the process of another user", function()
-    -- URG does nothing to process 1, should it be let through.
-    local another <const> = helper.privilege == "root" and "setpriv --reuid=65534 --clear-groups" or ""
-    assert.equal(
-      "kill pidfd_send_signal EPERM 1 Operation not permitted\n"
-        .. "kill pidfd_send_signal EPERM 1 Operation not permitted\n", output([[
-      local function show(_, err)
-        print(("%s %s %s %d %s"):format(err.op, err.syscall, err.code, err.errno, err.message))
-      end
-      show(sys.kill(1, "URG"))
-      show(sys.pidfd_open(1):kill("URG"))
-    ]], another))
+    -- Who is root of the host becomes another.  URG does nothing to process 1,
+    -- should it be let through.
+    local become <const> = helper.privilege == "root"
+      and "assert(sys.setresuid(65534, 65534, 65534))\n" or ""
+    assert.equal(("kill pidfd_send_signal EPERM 1 Operation not permitted\n"):rep(2),
+      output(become .. [[
+        local function show(_, err)
+          print(("%s %s %s %d %s"):format(err.op, err.syscall, err.code, err.errno, err.message))
+        end
+        show(sys.kill(1, "URG"))
+        show(sys.pidfd_open(1):kill("URG"))
+      ]]))
   end)
 
   it("raises for what is no process", function()
@@ -441,11 +440,12 @@ describe("the caller's", function()
       local reader, writer = sys.pipe()
       threads.start(([=[
         local sys = require "userns.sys"
-        io.open("/proc/self/fd/%d", "w"):write(sys.gettid(), " ", sys.getpid())
+        local file <close> = io.open("/proc/self/fd/%d", "w")
+        file:write(sys.gettid(), " ", sys.getpid())
       ]=]):format(writer:fileno())):join()
       local tid, pid = reader:read():match("(%d+) (%d+)")
       print(tid ~= pid and math.tointeger(pid) == sys.getpid())
-    ]], "build/spec/threads"))
+    ]], THREADS))
   end)
 
   it("environment is a map", function()

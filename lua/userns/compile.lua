@@ -156,11 +156,11 @@ stage("propagation", function(c)
   end
 end, { root = "pivot_root refuses shared parents, and no mount may travel to the host" })
 
--- Descriptors that a set-up needs besides those of its sources.
+-- Descriptors that a set-up needs besides those in its slots.
 local SPARE_FILES <const> = 32
 
 stage("sources", function(c)
-  local needed <const>, limit <const> = #c.sources + SPARE_FILES, c.host.nofile
+  local needed <const>, limit <const> = c.slots + SPARE_FILES, c.host.nofile
   if needed > limit.soft then
     c:add { op = "rlimit", resource = "nofile", soft = limit.hard, hard = limit.hard, source = "mounts" }
     c.restore_nofile = true

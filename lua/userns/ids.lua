@@ -65,9 +65,22 @@ end
 
 local HELPERS <const> = { uid = "newuidmap", gid = "newgidmap" }
 
+--- The subordinate ranges that the caller's own namespace has: the kernel maps
+--- a range from within one of that namespace's.
+local function granted(host, kind)
+  local list <const> = {}
+  for _, range in ipairs(host.subids[kind]) do
+    local around <const> = find(host[kind .. "_map"], range.start, "inside")
+    if around and range.start + range.count <= around.inside + around.count then
+      list[#list + 1] = range
+    end
+  end
+  return list
+end
+
 --- Why there is no more than one id to be had, nil when there is.
-local function obstacle(host, kind)
-  if #host.subids[kind] == 0 then
+local function obstacle(host, kind, subordinate)
+  if #subordinate == 0 then
     return ("the caller has no subordinate ids in /etc/sub%s"):format(kind)
   elseif not may_map(host, kind) and not host.helpers[kind] then
     return HELPERS[kind] .. " is not installed"
@@ -78,13 +91,14 @@ end
 --- host has but these.
 local function all_ids(host, kind)
   local own <const> = { { inside = 0, outside = harmless(host, kind), count = 1 } }
-  local reason <const> = obstacle(host, kind)
+  local subordinate <const> = granted(host, kind)
+  local reason <const> = obstacle(host, kind, subordinate)
   if reason then
     return own, { feature = kind .. "_map", used = "one id", reason = reason }
   elseif host.uid == 0 then
-    return stacked(0, host.subids[kind], {})
+    return stacked(0, subordinate, {})
   end
-  return stacked(1, host.subids[kind], own)
+  return stacked(1, subordinate, own)
 end
 
 --- A map as ranges, and what is degraded with it.

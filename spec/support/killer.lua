@@ -52,6 +52,9 @@ for i = 1, rounds do
   if kind == "single" then
     host:wait()
   end
-  left = left + count_left()
+  left = count_left()
+  if left > 0 then
+    break
+  end
 end
 print(("%s, %d left"):format(met > rounds / 4 and "met" or "met only " .. met, left))

@@ -402,9 +402,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < SEMAPHORES; i++)
         sem_init(&semaphores[i], 0, 0);
     lua_State *L = new_state();
-    bool failed = luaL_loadfile(L, argv[2]) != LUA_OK || run(L) != LUA_OK;
-    if (failed)
+    if (luaL_loadfile(L, argv[2]) != LUA_OK || run(L) != LUA_OK) {
         (void)fprintf(stderr, "%s\n", lua_tostring(L, -1));
+        return 1; /* what other threads wait for may never come */
+    }
     lua_close(L);
-    return failed ? 1 : 0;
+    return 0;
 }
