@@ -213,24 +213,20 @@ static bool check_handshake(lua_State *L, int arg)
     return wanted;
 }
 
-/* Puts the child's pidfd above the standard streams; where it cannot, there is
-   no child: -1 with errno. */
+/* Where the child's pidfd cannot be kept there is no child: -1 with errno. */
 static int hold(struct process *process, pid_t pid, int pidfd)
 {
     int status;
-    int held = pidfd > 2 ? pidfd : fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
-    int errnum = errno;
-    if (held < 0) {
+    if (userns_lift_fd(&pidfd) != 0) {
+        int errnum = errno;
         userns_kill(pidfd, SIGKILL);
         (void)userns_reap(pidfd, &status);
-    }
-    if (held != pidfd)
         close(pidfd);
-    errno = errnum;
-    if (held < 0)
+        errno = errnum;
         return -1;
+    }
     process->pid = pid;
-    process->pidfd = held;
+    process->pidfd = pidfd;
     process->ours = true;
     return 0;
 }

@@ -19,15 +19,22 @@
 
 #define METATABLE "userns.fd"
 
+int userns_lift_fd(int *slot)
+{
+    int moved = *slot > 2 ? *slot : fcntl(*slot, F_DUPFD_CLOEXEC, 3);
+    if (moved < 0)
+        return -1;
+    if (moved != *slot)
+        close(*slot);
+    *slot = moved;
+    return 0;
+}
+
 int userns_above_stdio(int fd)
 {
-    if (fd < 0 || fd > 2)
-        return fd;
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    int errnum = errno;
-    close(fd);
-    errno = errnum;
-    return moved;
+    if (fd >= 0 && userns_lift_fd(&fd) != 0)
+        userns_close_fd(&fd);
+    return fd;
 }
 
 void userns_close_fd(int *slot)

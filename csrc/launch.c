@@ -246,19 +246,6 @@ static int make_child(struct launch *l, struct cloning *cloning)
     return cloning->result < 0 ? -1 : 0;
 }
 
-/* Moves a descriptor above the standard streams, of which a host may have
-   closed some; one that cannot be moved stays, for dispose. */
-static int lift(int *fd)
-{
-    int moved = *fd > 2 ? *fd : fcntl(*fd, F_DUPFD_CLOEXEC, 3);
-    if (moved < 0)
-        return -1;
-    if (moved != *fd)
-        close(*fd);
-    *fd = moved;
-    return 0;
-}
-
 static int create(struct launch *l)
 {
     const union any_step *s = find(l->arena, OP_clone);
@@ -272,7 +259,7 @@ static int create(struct launch *l)
     }
     if (l->image == NULL)
         l->pid = (int)cloning.result;
-    if (lift(l->image != NULL ? &l->image_pidfd : &l->pidfd) != 0)
+    if (userns_lift_fd(l->image != NULL ? &l->image_pidfd : &l->pidfd) != 0)
         return fail(l, s->step.number, SYS_fcntl);
     return 0;
 }
