@@ -184,6 +184,10 @@ describe("the plan of an ordinary user", function()
     assert.same({}, plan_of({}, nil, user { groups = {} }).degraded)
   end)
 
+  it("asks for the groups that he says, though the kernel will refuse", function()
+    assert.same({ 0 }, only(plan_of({}, { "/bin/true", groups = { 0 } }), "groups").groups)
+  end)
+
   it("is refused where it is strict and he has groups", function()
     local plan <const>, err = try({ strict = true }, nil, user { groups = { 27 } })
     assert.is_nil(plan)
@@ -297,6 +301,16 @@ describe("the plan of root", function()
         assert.equal(65534, only(plan, "gid_map").map[1].outside)
       end
     end
+  end)
+
+  it("knows who the program is to him", function()
+    local map <const> = { { inside = 0, outside = 0, count = 9 } }
+    local function owner(process)
+      return plan_of({ uid_map = map, gid_map = map }, process, root()).owner
+    end
+    assert.is_nil(owner { "/bin/true" })
+    assert.same({ uid = 5, gid = 0 }, owner { "/bin/true", uid = 5 })
+    assert.same({ uid = 0, gid = 6 }, owner { "/bin/true", gid = 6 })
   end)
 
   it("without a user namespace drops his groups and, with the program's uid, his own", function()
@@ -563,6 +577,8 @@ describe("the root of a plan", function()
       { mounts = { { type = "tmpfs", target = "/t" } } },
       { masked_paths = { "/a" } },
       { readonly_paths = { "/a" } },
+      { mounts = { { type = "tmpfs", target = "/t" } }, masked_paths = { "/a" } },
+      { mounts = { { type = "tmpfs", target = "/t" } }, readonly_paths = { "/a" } },
     } do
       local plan <const> = plan_of(description)
       assert.same({ op = "root_host", side = "child", source = "root" }, only(plan, "root_host"))
@@ -674,8 +690,11 @@ describe("a mount of a plan", function()
         },
       },
       {
-        { type = "proc", target = "/t", readonly = true },
-        { op = "mount", type = "proc", target = "/t", attrs = { "readonly", "nosuid", "nodev", "noexec" } },
+        { type = "proc", target = "/t", readonly = true, options = { "nodev", "noatime", "noatime" } },
+        {
+          op = "mount", type = "proc", target = "/t",
+          attrs = { "readonly", "nosuid", "nodev", "noexec", "noatime" },
+        },
       },
       {
         { type = "sysfs", target = "/t" },
@@ -732,9 +751,17 @@ describe("a mount of a plan", function()
   end)
 
   it("that is a devpts belongs to the group of terminals, where that is mapped", function()
-    local plan <const> = plan_of({ gid_map = RANGES, mounts = { { type = "devpts", target = "/p" } } }, nil, root())
+    local plan = plan_of({ gid_map = RANGES, mounts = { { type = "devpts", target = "/p" } } }, nil, root())
     assert.same({ "ptmxmode=666", "mode=620", "gid=5" }, only(plan, "mount").options)
-    plan_of({ share = "user", mounts = { { type = "devpts", target = "/p" } } }, nil, root())
+    for count, gid in pairs { [5] = false, [6] = "gid=5" } do
+      plan = plan_of({
+        gid_map = { { inside = 0, outside = 100000, count = count } },
+        mounts = { { type = "devpts", target = "/p" } },
+      }, nil, root())
+      assert.equal(gid or nil, only(plan, "mount").options[3])
+    end
+    plan = plan_of({ share = "user", mounts = { { type = "devpts", target = "/p" } } }, nil, root())
+    assert.equal("gid=5", only(plan, "mount").options[3])
   end)
 
   it("that is a /dev is a tmpfs with the host's harmless devices", function()
@@ -823,6 +850,7 @@ describe("what is hidden in a plan", function()
     assert.same({}, all(plan, "readonly"))
     plan = plan_of { mounts = { proc }, allow_userns = true, masked_paths = { "/a" } }
     assert.same({ "/a" }, only(plan, "mask").paths)
+    assert.equal(only(plan, "open").slot, only(plan, "mask").slot)
   end)
 end)
 
@@ -892,6 +920,7 @@ describe("the program of a plan", function()
     assert.same({ "/a/sh", "b/sh", "/sh" }, exec({ "sh", env = { PATH = "/a//:b::/" } }).paths)
     assert.same({}, exec({ "sh", env = { PATH = "" } }).paths)
     assert.same({ "./sh" }, exec({ "./sh" }).paths)
+    assert.same({ "/sh" }, exec({ "/sh" }).paths)
   end)
 
   it("is called what argv0 says", function()
@@ -906,6 +935,14 @@ describe("the program of a plan", function()
     assert.same({ "PATH=/usr/bin:/bin", "SECRET=s", "TERM=dumb" },
       exec({ "a", inherit_env = { "SECRET", "NOTHING" } }).env)
     assert.same({ "PATH=/usr/bin:/bin", "TERM=dumb" }, exec({ "a", inherit_env = {} }).env)
+  end)
+
+  it("takes any number of arguments", function()
+    local process <const> = {}
+    for i = 1, 1 << 20 do
+      process[i] = "x"
+    end
+    assert.equal(1 << 20, #exec(process).argv)
   end)
 
   it("is a placeholder until there is one", function()

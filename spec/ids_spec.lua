@@ -152,6 +152,8 @@ describe("the ids of a container", function()
     local map <const> = { { inside = 7, outside = 1000, count = 1 }, { inside = 0, outside = 100000, count = 1 } }
     assert.same({ map = map, program = 0, builder = 0, now = 7, kernel = 100000 },
       resolve({ uid_map = map }, {}, host()).uid)
+    assert.same({ map = map, program = 7, builder = 0, now = 7, kernel = 1000 },
+      resolve({ uid_map = map }, { uid = 7 }, host()).uid)
     assert.same({ map = { map[1] }, program = 7, builder = 7, now = 7, kernel = 1000 },
       resolve({ uid_map = { map[1] } }, {}, host()).uid)
   end)
@@ -262,6 +264,8 @@ describe("all ids", function()
       uid_map = { { inside = 0, outside = 500000, count = 100999 }, { inside = 100999, outside = 0, count = 400000 } },
     }
     assert.same({ { inside = 0, outside = 300000, count = 5 } }, resolve(AUTO, {}, part).uid.map)
+    part.uid_map[1].count = 101000
+    assert.same({ inside = 0, outside = 100000, count = 1000 }, resolve(AUTO, {}, part).uid.map[1])
   end)
 
   it("of explicit ranges are written by other programs too, unless it is one's own id", function()

@@ -103,6 +103,7 @@ describe("a plan", function()
       ['a"b'] = [["a\"b"]],
       ["a\\b"] = [["a\\b"]],
       ["\xff"] = [["\xff"]],
+      ["\x80"] = [["\x80"]],
       ["a'b$*;"] = "a'b$*;",
     } do
       assert.equal("path=" .. expected, shown { op = "chdir", path = text })

@@ -58,8 +58,9 @@ describe("a number", function()
     accepts(types.mode, 0, 4095, "0", "755", "0755", "07777")
     refuses(types.mode, -1, "x: -1 is out of range (0 to 07777)")
     refuses(types.mode, 4096, "x: 4096 is out of range (0 to 07777)")
+    refuses(types.mode, "10000", "x: '10000' is out of range (0 to 07777)")
     refuses(types.mode, "17777", "x: '17777' is out of range (0 to 07777)")
-    for _, text in ipairs { "0o755", "789", "", "-1", " 755", "u+x", "000755" } do
+    for _, text in ipairs { "0o755", "789", "708", "", "-1", " 755", "u+x", "000755" } do
       refuses(types.mode, text, ('x: mode (an integer, or an octal string as "0755") expected, got "%s"'):format(text))
     end
     refuses(types.mode, 7.0,
@@ -93,6 +94,7 @@ describe("a string", function()
     refuses(kind, "", "x: 0 bytes are not 1 to 4")
     refuses(kind, "abcde", "x: 5 bytes are not 1 to 4")
     refuses(kind, "a\0b", "x: the string has a NUL byte")
+    refuses(kind, "\0", "x: the string has a NUL byte")
     refuses(kind, 5, "x: string expected, got integer")
     refuses(kind, io.stdout, "x: string expected, got file")
     refuses(types.text("name", 1), "", "x: 0 bytes are not 1 or more")
@@ -142,6 +144,12 @@ describe("a word", function()
     end
     assert.is_nil(types.nearest("entirely", { "hostname", "mounts" }))
     assert.is_nil(types.nearest("", { "hostname" }))
+    -- a third of the word may be wrong, and one byte of any
+    for word, near in pairs {
+      uix = "uid", uxx = false, hoxxname = "hostname", hoxxxame = false, hoxxxname = "hostname",
+    } do
+      assert.equal(near or nil, types.nearest(word, { "hostname", "uid" }))
+    end
   end)
 
   it("is compared only with what can be near, however long it is", function()
@@ -151,7 +159,8 @@ describe("a word", function()
   it("has a distance from another", function()
     for _, row in ipairs {
       { 0, "", "" }, { 3, "", "abc" }, { 3, "abc", "" }, { 0, "abc", "abc" }, { 1, "abc", "abd" },
-      { 1, "abc", "acb" }, { 1, "abc", "abcd" }, { 2, "abc", "c" }, { 3, "kitten", "sitting" }, { 2, "ab", "cd" },
+      { 1, "abc", "acb" }, { 1, "ab", "ba" }, { 2, "aab", "bba" }, { 1, "abc", "abcd" }, { 2, "abc", "c" },
+      { 3, "kitten", "sitting" }, { 2, "ab", "cd" },
     } do
       assert.equal(row[1], types.distance(row[2], row[3]))
       assert.equal(row[1], types.distance(row[3], row[2]))

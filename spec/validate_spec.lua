@@ -276,6 +276,13 @@ describe("a wrong description", function()
       "process.stdout: unknown redirection 'captured' (did you mean 'capture'?)")
   end)
 
+  it("has a type that nobody knows, or none", function()
+    local TYPES <const> = '"bind", "dev", "devpts", "dir", "file", "mqueue", "proc", "symlink", "sysfs", "tmpfs"'
+    refuses({ mounts = { { target = "/t" } } }, ("mounts[1].type: missing (%s)"):format(TYPES))
+    refuses({ root = { source = "/" } }, 'root.type: missing ("bind", "tmpfs")')
+    refuses({ root = { type = "overlay" } }, "root.type: unknown type 'overlay'")
+  end)
+
   it("says mount and network where the kernel says mnt and net", function()
     for spoken, name in pairs {
       mount = "mnt", network = "net", hostname = "uts", process = "pid", userns = "user", ns = "mnt",

@@ -51,7 +51,7 @@ end
 ---@return userns.Program
 function program.of(process, host)
   local env <const> = environment(process, host)
-  local argv <const> = { table.unpack(process.argv) }
+  local argv <const> = table.move(process.argv, 1, #process.argv, 1, {})
   local name <const> = argv[1] or "<program>"
   argv[1] = process.argv0 or name
   return { name = name, paths = candidates(name, env.PATH), argv = argv, env = assignments(env) }

@@ -107,8 +107,6 @@ local function unknown(word, words, what)
   return ("unknown %s '%s'%s"):format(what, word, near and (" (did you mean '%s'?)"):format(near) or "")
 end
 
-types.unknown = unknown
-
 types.flag = make("boolean", function(value)
   return type(value) == "boolean"
 end)
