@@ -56,16 +56,24 @@ static void *keep(void *arg)
     return NULL;
 }
 
+/* libc refuses a stack that does not hold all thread-local variables of the
+   host; its own default does. */
 static int start_thread(struct keeper *keeper)
 {
     pthread_attr_t attr;
     pthread_t thread;
+    size_t usual;
     int error = pthread_attr_init(&attr);
     if (error != 0)
         return error;
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_getstacksize(&attr, &usual);
     pthread_attr_setstacksize(&attr, STACK_SIZE);
     error = pthread_create(&thread, &attr, keep, keeper);
+    if (error == EINVAL) {
+        pthread_attr_setstacksize(&attr, usual);
+        error = pthread_create(&thread, &attr, keep, keeper);
+    }
     pthread_attr_destroy(&attr);
     return error;
 }

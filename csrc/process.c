@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -62,15 +63,22 @@ static int wait_status(const siginfo_t *info)
 }
 
 /* The host may reap all children on its own or ignore SIGCHLD: the kernel still
-   tells the status through the pidfd, where it is new enough. */
+   tells the status through the pidfd, where it is new enough.  It does so a
+   moment after waitid has stopped to know the process: who reaps it is not done
+   with it. */
 static bool status_of_stolen(int pidfd, int *ret_status)
 {
-    struct pidfd_info info = {.mask = PIDFD_INFO_EXIT};
-    if (ioctl(pidfd, PIDFD_GET_INFO, &info) != 0 ||
-        (info.mask & PIDFD_INFO_EXIT) == 0)
-        return false;
-    *ret_status = info.exit_code;
-    return true;
+    const struct timespec moment = {0, 1000000};
+    for (int tries = 0; tries < 100; tries++) {
+        struct pidfd_info info = {.mask = PIDFD_INFO_EXIT};
+        if (ioctl(pidfd, PIDFD_GET_INFO, &info) != 0)
+            return false;
+        *ret_status = info.exit_code;
+        if ((info.mask & PIDFD_INFO_EXIT) != 0)
+            return true;
+        nanosleep(&moment, NULL);
+    }
+    return false;
 }
 
 /* 1: fetched; 0: still running (where not to hang); -1 with errno. */

@@ -1,5 +1,6 @@
 local helper = require "spec.helper"
 local userns = require "userns"
+local subids = require "userns.subids"
 
 local NAMESPACES <const> = { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time" }
 local IDS <const> = "for n in " .. table.concat(NAMESPACES, " ") .. "; do readlink /proc/self/ns/$n; done"
@@ -164,6 +165,14 @@ describe("container", function()
       assert.equal("1000\n2000\n", ids(description))
     end)
 
+    -- An ordinary user has newuidmap ask /etc/subuid; with privilege over a
+    -- namespace that lacks the ids the kernel itself refuses.
+    local function refuses(description, field)
+      local fields <const> = helper.refusal(description, { "/bin/true" })
+      local op <const> = helper.privilege == "user" and field:gsub("(.*)_map", "new%1map") or field
+      assert.same({ op, "EPERM", field }, { fields.op, fields.code, fields.field })
+    end
+
     it("can have ranges, with privilege", function()
       local ranges <const> = {
         { inside = 0, outside = 100000, count = 1000 },
@@ -175,8 +184,7 @@ describe("container", function()
         assert.equal("0\n0\n", ids(description))
         assert.equal("5009\n999\n", ids(description, { uid = 5009, gid = 999 }))
       else
-        assert.same(helper.errno("EPERM", { op = "uid_map", syscall = "write", field = "uid_map" }),
-          (helper.refusal(description, { "/bin/true" })))
+        refuses(description, "uid_map")
       end
     end)
 
@@ -189,8 +197,7 @@ describe("container", function()
       if is_root then
         assert.equal(table.concat(text) .. " 0 65534 1\n", maps { uid_map = ranges })
       else
-        assert.same(helper.errno("EPERM", { op = "uid_map", syscall = "write", field = "uid_map" }),
-          (helper.refusal({ uid_map = ranges }, { "/bin/true" })))
+        refuses({ uid_map = ranges }, "uid_map")
       end
     end)
 
@@ -202,18 +209,36 @@ describe("container", function()
         assert.equal(" 0 0 2\n 0 0 2\n", maps { uid_map = pair(0), gid_map = pair(0) })
         return
       end
-      assert.same(helper.errno("EPERM", { op = "uid_map", syscall = "write", field = "uid_map" }),
-        (helper.refusal({ uid_map = pair(helper.uid) }, { "/bin/true" })))
-      assert.same(helper.errno("EPERM", { op = "gid_map", syscall = "write", field = "gid_map" }),
-        (helper.refusal({ gid_map = pair(helper.gid) }, { "/bin/true" })))
+      refuses({ uid_map = pair(helper.uid) }, "uid_map")
+      refuses({ gid_map = pair(helper.gid) }, "gid_map")
     end)
 
     it("of an id that is not the caller's need privilege", function()
       if is_root then
         assert.equal(" 0 12345 1\n 0 65534 1\n", maps { uid_map = one(0, 12345) })
       else
-        assert.same(helper.errno("EPERM", { op = "uid_map", syscall = "write", field = "uid_map" }),
-          (helper.refusal({ uid_map = one(0, 12345) }, { "/bin/true" })))
+        refuses({ uid_map = one(0, 12345) }, "uid_map")
+      end
+    end)
+
+    it("auto are one's own id and all subordinate ones, or the one and say so", function()
+      local box <const> = assert(userns.container { uid_map = "auto", gid_map = "auto" })
+      local result <const> = assert(box:run { "cat", "/proc/self/uid_map", stdout = "capture" })
+      local subordinate <const> = subids.of(helper.uid).uid[1]
+      local map <const> = result.stdout:gsub(" +", " ")
+      if helper.privilege == "user" then
+        assert.equal((" 0 %d 1\n 1 %d %d\n"):format(helper.uid, subordinate.start, subordinate.count), map)
+        assert.same({}, result.degraded)
+        local ids_inside <const> = helper.inside({ uid_map = "auto", gid_map = "auto" },
+          "id -u; id -g; id -G", { uid = 33, gid = 34, groups = { 5, 6 } })
+        assert.equal("33\n34\n34 5 6\n", ids_inside)
+      elseif helper.privilege == "userns" then
+        assert.equal(" 0 0 1\n", map)
+        assert.equal("uid_map", result.degraded[1].feature)
+        assert.equal("one id", result.degraded[1].used)
+      else
+        local expected <const> = subordinate and (" 0 %d %d\n"):format(subordinate.start, subordinate.count)
+        assert.equal(expected or " 0 65534 1\n", map)
       end
     end)
 

@@ -60,7 +60,7 @@ describe("a host that", function()
     ["ignores SIGCHLD"] = "host.sigchld 'ignore'",
     ["blocks SIGCHLD"] = "host.sigchld 'block'",
     ["reaps every child when SIGCHLD comes"] = "host.sigchld 'reap'",
-    ["has a thread that waits for any child"] = "host.reaper()",
+    ["has a thread that waits for any child, and large thread-local variables"] = "host.reaper()",
   } do
     describe(what, function()
       it("learns how its programs ended", function()

@@ -151,7 +151,7 @@ describe("mounts", function()
           print(err.op, err.syscall, err.code, err.field, err.path == dir)
         end
       ]]
-      assert.equal("bind\topen_tree\tEINVAL\tmounts[1].source\ttrue\n",
+      assert.equal("open\topen_tree\tEINVAL\tmounts[1].source\ttrue\n",
         helper.output(script:format(dir, "nil"), wrapper))
       if helper.privilege ~= "user" then
         -- in the user namespace that made the mount it is not locked
@@ -171,7 +171,7 @@ describe("mounts", function()
 
     it("need a source that exists", function()
       assert.same(errno("ENOENT", {
-        op = "open", syscall = "openat", path = dir .. "/none", field = "mounts[1].source",
+        op = "open", syscall = "open_tree", path = dir .. "/none", field = "mounts[1].source",
       }), (helper.refusal(tree { { type = "bind", source = dir .. "/none", target = "/a" } }, TRUE)))
     end)
 
@@ -234,7 +234,7 @@ describe("mounts", function()
         print(fields.op, fields.syscall, fields.code, fields.path, fields.field:match("^mounts"))
       ]]
       assert.equal("100\n64\n256\n", helper.output(script .. enough, "prlimit --nofile=64:256"))
-      assert.equal("open\topenat\tEMFILE\t/usr\tmounts\n",
+      assert.equal("open\topen_tree\tEMFILE\t/usr\tmounts\n",
         helper.output(script .. too_few, "prlimit --nofile=64:64"))
     end)
   end)
@@ -249,8 +249,8 @@ describe("mounts", function()
       assert.equal("mark\n", tmpfs({}, "ls -A /a; echo mark >/a/file; cat /a/file"))
     end)
 
-    it("have mode 0755 and belong to the container's root", function()
-      assert.equal("755 0 0\n", tmpfs({}, "stat -c '%a %u %g' /a"))
+    it("have mode 1777 and belong to the container's root", function()
+      assert.equal("1777 0 0\n", tmpfs({}, "stat -c '%a %u %g' /a"))
     end)
 
     it("can have a mode", function()
@@ -847,7 +847,7 @@ describe("mounts", function()
         assert.same(errno("EPERM", { op = "clone", syscall = "clone3", field = "namespaces" }),
           (helper.refusal(description, TRUE)))
       else
-        assert.equal("755 0\n", inside(description, "stat -c '%a %u' /a"))
+        assert.equal("1777 0\n", inside(description, "stat -c '%a %u' /a"))
       end
     end)
   end)

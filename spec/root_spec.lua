@@ -149,7 +149,7 @@ describe("root", function()
 
     it("must exist", function()
       assert.same(helper.errno("ENOENT", {
-        op = "open", syscall = "openat", path = dir .. "/none", field = "root.source",
+        op = "open", syscall = "open_tree", path = dir .. "/none", field = "root.source",
       }), (helper.refusal({ root = { type = "bind", source = dir .. "/none" } }, { "/bin/true" })))
     end)
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -317,7 +318,10 @@ static int attack_watch(char **argv)
 {
     long met = 0, opened = 0;
     struct sigaction action = {.sa_handler = stop};
+    sigset_t none;
+    sigemptyset(&none);
     expect(sigaction(SIGTERM, &action, NULL), "sigaction");
+    expect(sigprocmask(SIG_SETMASK, &none, NULL), "sigprocmask");
     DIR *proc = opendir("/proc");
     while (!over) {
         const struct dirent *entry = readdir(proc);
