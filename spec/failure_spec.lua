@@ -249,9 +249,9 @@ end
 
 -- What a way's plans have no use for.
 local NOT_PLANNED <const> = {
-  root = {},
-  user = { "groups", "image", "setgid", "setuid", "undumpable" },
-  userns = { "groups", "image", "setgid", "setgroups", "setuid", "undumpable" },
+  root = { "newgidmap", "newuidmap" },
+  user = { "groups", "image", "newgidmap", "newuidmap", "setgid", "setuid", "undumpable" },
+  userns = { "groups", "image", "newgidmap", "newuidmap", "setgid", "setgroups", "setuid", "undumpable" },
 }
 
 describe("a launch", function()
