@@ -113,17 +113,27 @@ static bool push_field(lua_State *L, const char *field)
     return true;
 }
 
-/* Appends before..field..after to the string on top of the stack. */
-static void append(lua_State *L, const char *before, const char *field,
+/* Appends before..field..after to the string on top of the stack; false when
+   the object has no such field. */
+static bool append(lua_State *L, const char *before, const char *field,
                    const char *after)
 {
-    if (push_field(L, field)) {
-        const char *text = lua_tostring(L, -1);
-        lua_pushfstring(L, "%s%s%s%s", lua_tostring(L, -2), before, text,
-                        after);
-        lua_replace(L, -3);
-        lua_pop(L, 1);
-    }
+    if (!push_field(L, field))
+        return false;
+    lua_pushfstring(L, "%s%s%s%s", lua_tostring(L, -2), before,
+                    lua_tostring(L, -1), after);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return true;
+}
+
+static void append_step(lua_State *L)
+{
+    if (!append(L, " (step ", "step", ""))
+        return;
+    append(L, ", ", "side", "");
+    lua_pushliteral(L, ")");
+    lua_concat(L, 2);
 }
 
 /***
@@ -140,8 +150,7 @@ static int error_tostring(lua_State *L)
     append(L, " '", "path", "'");
     append(L, ": ", "message", "");
     append(L, " (", "field", ")");
-    append(L, " (step ", "step", "");
-    append(L, ", ", "side", ")");
+    append_step(L);
     append(L, "; ", "hint", "");
     return 1;
 }

@@ -63,19 +63,20 @@ static int wait_status(const siginfo_t *info)
 }
 
 /* The host may reap all children on its own or ignore SIGCHLD: the kernel still
-   tells the status through the pidfd, where it is new enough.  It does so a
-   moment after waitid has stopped to know the process: who reaps it is not done
-   with it. */
+   tells the status through the pidfd, where it is new enough.  While the
+   process is being reaped it may not tell it yet, and once say ESRCH for that.
+ */
 static bool status_of_stolen(int pidfd, int *ret_status)
 {
     const struct timespec moment = {0, 1000000};
-    for (int tries = 0; tries < 100; tries++) {
+    for (int tries = 0, refusals = 0; tries < 100; tries++) {
         struct pidfd_info info = {.mask = PIDFD_INFO_EXIT};
-        if (ioctl(pidfd, PIDFD_GET_INFO, &info) != 0)
-            return false;
+        bool told = ioctl(pidfd, PIDFD_GET_INFO, &info) == 0;
         *ret_status = info.exit_code;
-        if ((info.mask & PIDFD_INFO_EXIT) != 0)
+        if (told && (info.mask & PIDFD_INFO_EXIT) != 0)
             return true;
+        if (!told && (errno != ESRCH || ++refusals > 1))
+            return false;
         nanosleep(&moment, NULL);
     }
     return false;

@@ -160,6 +160,14 @@ long userns_do_chdir(struct child *c, const struct step_chdir *s)
     return error < 0 ? error : error > 0 ? 0 : -ENOENT;
 }
 
+/* A directory that may not be searched tells nothing of what is in it. */
+static bool is_hidden(const char *path)
+{
+    struct statx st;
+    return raw_syscall(SYS_statx, AT_FDCWD, (long)path, 0, STATX_TYPE,
+                       (long)&st, 0) == -EACCES;
+}
+
 /* The candidates are the program's name in each directory of PATH; one that
    exists but may not be executed is a better answer than one that does not. */
 long userns_do_exec(struct child *c, const struct step_exec *s)
@@ -173,6 +181,8 @@ long userns_do_exec(struct child *c, const struct step_exec *s)
     c->syscall = SYS_execve; /* even where there is nothing to try */
     for (uint32_t i = 0; paths[i] != NULL; i++) {
         long error = CALL(c, execve, paths[i], argv, env);
+        if (error == -EACCES && paths[1] != NULL && is_hidden(paths[i]))
+            continue;
         if (error == -ENOENT || error == -ENOTDIR ||
             (error == -EACCES && refusal == -EACCES))
             continue;

@@ -76,6 +76,17 @@ describe("a host that", function()
     end)
   end
 
+  it("reaps while the library does learns every status", function()
+    assert.equal("1000 ended\n", output [[
+      host.reaper()
+      local box = assert(userns.container { namespaces = {} })
+      for i = 1, 1000 do
+        assert(assert(box:run { "/bin/sh", "-c", "exit " .. i % 100 }).exit_code == i % 100)
+      end
+      print("1000 ended")
+    ]])
+  end)
+
   it("reaps every child sees the container's too", function()
     assert.equal("true\n", output [[
       host.sigchld "reap"

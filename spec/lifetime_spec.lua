@@ -11,7 +11,8 @@ local OWN <const> = (way == "user" and "unshare --user --map-current-user" or "u
 
 --- Kills so many hosts of a kind, each at a moment of its own.
 local function kill_hosts(kind, rounds)
-  local result <const> = helper.shell(("LUA_PATH=%s LUA_CPATH=%s %s sh -c 'lua5.4 spec/support/killer.lua %s %d; exit $?'")
+  local command <const> = "LUA_PATH=%s LUA_CPATH=%s %s sh -c 'lua5.4 spec/support/killer.lua %s %d; exit $?'"
+  local result <const> = helper.shell(command
     :format(helper.quote(package.path), helper.quote(package.cpath), OWN, kind, rounds))
   return result.out .. result.err
 end

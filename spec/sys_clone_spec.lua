@@ -17,7 +17,7 @@ local PRELUDE <const> = [[
   local sys = require "userns.sys"
 
   local function sleep()
-    sys.poll({}, 1000)
+    sys.poll({}, 100)
   end
 
   local function show(value, err)
@@ -84,6 +84,7 @@ end
 local function read_all(reader)
   local list <const> = {}
   repeat
+    assert(sys.poll({ { fd = reader } }, 60)[1], "nothing came")
     list[#list + 1] = assert(reader:read())
   until list[#list] == ""
   return table.concat(list)
@@ -442,12 +443,17 @@ describe("userns.sys.clone", function()
 
   it("keeps out of the standard streams' way", function()
     assert.equal("true\n", output([[
+      host.close(0)
+      host.close(2)
+      local function closed()
+        return not sys.fileno(0) and not sys.fileno(2)
+      end
       local process <close> = assert(sys.clone({}, function(gate)
-        return gate:await() and sys.fileno(0) == nil
+        return gate:await() and closed()
       end, { handshake = true }))
       process:release()
-      print(process:fileno() > 2 and process:wait().exit_code == 0 and sys.fileno(0) == nil)
-    ]], [[sh -c 'exec "$@" <&-' sh ]] .. HOST))
+      print(process:fileno() > 2 and process:wait().exit_code == 0 and closed())
+    ]], HOST))
   end)
 
   it("raises for a wrong call", function()
@@ -536,6 +542,18 @@ describe("a clone's hand-shake", function()
     }, failure(process:release()))
   end)
 
+  it("tells the parent so while a child of the child's lives on", function()
+    local reader <close>, writer <const> = sys.pipe()
+    local process <close> = assert(sys.clone({}, function()
+      assert(sys.clone({}, function()
+        writer:close()
+        reader:read()
+      end))
+    end, HANDSHAKE))
+    assert.same(ENDED, failure(process:ready()))
+    writer:close()
+  end)
+
   -- The child waits while its parent, a clone itself, comes to its end.
   for how, finish in pairs { ["ended"] = function() end, ["been killed"] = sleep } do
     it("tells the child that its parent has " .. how, function()
@@ -560,7 +578,7 @@ describe("a clone's hand-shake", function()
       "true",
       "await\trecv\tEPIPE\t32\tBroken pipe\tnil\tnil",
       "ready\tsend\tEPIPE\t32\tBroken pipe\tnil\tnil"
-    ), output [[
+    ), output([[
       io.stdout:setvbuf("line")
       local reader, writer = sys.pipe()
       local process = sys.clone({}, function(gate)
@@ -578,7 +596,7 @@ describe("a clone's hand-shake", function()
       process:release()
       process:detach()
       reader:read()
-    ]])
+    ]], "timeout 60"))
   end)
 
   it("is not disturbed by a copy of the handle that goes", function()
@@ -796,7 +814,7 @@ collectgarbage()
 print("<" .. tostring(p):gsub("%d+", "PID") .. ">")
 p:release()
 print("<" .. p:wait().exit_code .. ">")
-q = sys.clone({}, function() sys.poll({}, 1000) end)
+q = sys.clone({}, function() sys.poll({}, 100) end)
 path = "/proc/" .. q.pid .. "/stat"
 q = nil; collectgarbage()
 print("<" .. tostring(io.open(path)) .. ">")
@@ -817,7 +835,7 @@ p:wait()
       local mine <close> = assert(sys.clone({}, sleep))
       host.state [=[
         local sys = require "userns.sys"
-        lost = assert(sys.clone({}, function() sys.poll({}, 1000) end, { handshake = true }))
+        lost = assert(sys.clone({}, function() sys.poll({}, 100) end, { handshake = true }))
         print(sys.clone({}, function() return 7 end):wait().exit_code)
         setmetatable({}, { __gc = function() print("other closed") end })
       ]=]

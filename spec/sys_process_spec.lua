@@ -34,7 +34,7 @@ local TIMED_OUT <const> = refused("wait", "poll", "ETIMEDOUT")
 local ENDED <const> = refused("kill", "pidfd_send_signal", "ESRCH")
 
 local function sleep()
-  sys.poll({}, 1000)
+  sys.poll({}, 100)
 end
 
 local function start(fn)
@@ -246,7 +246,7 @@ describe("a child's handle", function()
 
   it("takes it along when the state is closed", function()
     local pid <const> = output [[
-      process = sys.clone({}, function() sys.poll({}, 1000) end)
+      process = sys.clone({}, function() sys.poll({}, 100) end)
       print(process.pid)
     ]]
     assert.equal("gone", state(tonumber(pid)))
@@ -255,7 +255,7 @@ describe("a child's handle", function()
   it("takes one along that heeds no other signal, and one that is stopped", function()
     local stubborn <const> = assert(sys.clone({}, function(gate)
       gate:ready()
-      sys.exec("/bin/sh", { "sh", "-c", "trap '' TERM INT; while :; do sleep 1000; done" })
+      sys.exec("/bin/sh", { "sh", "-c", "trap '' TERM INT; while :; do sleep 100; done" })
     end, { handshake = true }))
     assert(stubborn:ready())
     stubborn:kill("STOP")

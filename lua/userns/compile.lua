@@ -52,7 +52,7 @@ function context:protect(target, masked, readonly, source)
   for field, names in pairs { masked_paths = masked, readonly_paths = readonly } do
     for _, name in ipairs(not self.d[field] and names or {}) do
       table.insert(self[field].paths, target .. "/" .. name)
-      self[field].source = source
+      self[field].source = (self[field].source == source or #self[field].paths == 1) and source or "mounts"
     end
   end
 end

@@ -48,7 +48,8 @@ local REFINE <const> = {
     return PLACE[err.syscall] and { ".target", step.target } or { ".source", step.path }
   end,
   mount = function(step, err)
-    local option <const> = err.syscall == "fsconfig" and err.item and step.options[err.item]
+    local option <const> = step.type == "tmpfs" and err.syscall == "fsconfig" and err.item
+      and step.options[err.item]
     return option and { "." .. option:match("^[^=]*"), nil } or PLACE[err.syscall] and { ".target", step.target }
   end,
   exec = function(step, err)

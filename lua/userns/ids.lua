@@ -65,13 +65,27 @@ end
 
 local HELPERS <const> = { uid = "newuidmap", gid = "newgidmap" }
 
---- The subordinate ranges that the caller's own namespace has: the kernel maps
---- a range from within one of that namespace's.
+local function overlaps(range, list)
+  for _, other in ipairs(list) do
+    if range.start < other.start + other.count and other.start < range.start + range.count then
+      return true
+    end
+  end
+  return false
+end
+
+-- The kernel takes 340 lines, of which one is the caller's own id.
+local RANGES_MAX <const> = 339
+
+--- The subordinate ranges that the caller's own namespace has, each once: the
+--- kernel maps a range from within one of that namespace's.
 local function granted(host, kind)
   local list <const> = {}
   for _, range in ipairs(host.subids[kind]) do
     local around <const> = find(host[kind .. "_map"], range.start, "inside")
-    if around and range.start + range.count <= around.inside + around.count then
+    local within <const> = around and range.start + range.count <= around.inside + around.count
+    local own <const> = range.start <= host[kind] and host[kind] < range.start + range.count
+    if within and not own and not overlaps(range, list) and #list < RANGES_MAX then
       list[#list + 1] = range
     end
   end

@@ -4,13 +4,19 @@ local function is_list(value)
   return value[1] ~= nil
 end
 
-local function copy(value)
+--- A copy of all plain tables; one that holds itself does so in the copy too,
+--- for userns.container to refuse.
+local function copy(value, copies)
+  copies = copies or {}
   if type(value) ~= "table" or io.type(value) or getmetatable(value) then
     return value
+  elseif copies[value] then
+    return copies[value]
   end
   local result <const> = {}
+  copies[value] = result
   for key, item in next, value do
-    result[key] = copy(item)
+    result[key] = copy(item, copies)
   end
   return result
 end

@@ -165,14 +165,21 @@ local inherit_env <const> = types.either("boolean or list of variable names", fu
   return type(value) == "boolean" and types.flag or type(value) == "table" and types.list(variable) or nil
 end)
 
+local open_file <const> = types.with({ name = "file", check = function() return true end }, function(file)
+  return io.type(file) == "closed file" and "the file is closed" or nil
+end)
+
+--- A handle that tells its descriptor's number, as userns.sys's do.
+local function is_handle(value)
+  local ok <const>, method = pcall(function()
+    return value.fileno
+  end)
+  return type(value) == "userdata" and ok and type(method) == "function"
+end
+
 local descriptor <const> = types.either("file or descriptor number", function(value)
-  if io.type(value) then
-    return types.with({ name = "file", check = function() return true end }, function(file)
-      return io.type(file) == "closed file" and "the file is closed" or nil
-    end)
-  end
-  return math.type(value) == "integer" and types.integer(0, 0x7FFFFFFE)
-    or type(value) == "userdata" and { check = function() return true end } or nil
+  return (io.type(value) or is_handle(value)) and open_file
+    or math.type(value) == "integer" and types.integer(0, 0x7FFFFFFE) or nil
 end)
 
 local function stdio(words)

@@ -1,10 +1,8 @@
--- Descriptions whose plans have, together, every step that a plan can have, and
--- a program that runs in each.
+-- Descriptions whose plans have, together, every step that a plan can have, and a
+-- program that runs in each.
 local full <const> = {}
 
-full.program = { "/host/bin/true", stdout = "capture" }
-
-local mounts <const> = {
+local MOUNTS <const> = {
   { type = "bind", source = "/usr", target = "/host", readonly = true },
   { type = "symlink", source = "host/lib", target = "/lib" },
   { type = "symlink", source = "host/lib64", target = "/lib64" },
@@ -16,24 +14,23 @@ local mounts <const> = {
   { type = "file", target = "/etc/motd", content = "hello\n", uid = 0, gid = 0 },
 }
 
-local tmpfs <const> = {
-  root = { type = "tmpfs", size = "1M" },
-  mounts = mounts,
-  masked_paths = { "/etc", "/nowhere", "/proc/filesystems" },
-  readonly_paths = { "/proc/sys" },
-  hostname = "box",
-  domainname = "home",
-}
+local function with_everything(share)
+  return {
+    share = share,
+    root = { type = "tmpfs", size = "1M" },
+    mounts = MOUNTS,
+    masked_paths = { "/etc", "/nowhere", "/proc/filesystems" },
+    readonly_paths = { "/proc/sys" },
+    hostname = "box",
+    domainname = "home",
+    process = { "/host/bin/true", stdout = "capture" },
+  }
+end
 
-full.tmpfs = tmpfs
+full.tmpfs = with_everything()
 
 --- The same, with nothing that would make the child leave the host's memory.
-full.shared = {
-  share = { "user" },
-  root = tmpfs.root, mounts = mounts,
-  masked_paths = tmpfs.masked_paths, readonly_paths = tmpfs.readonly_paths,
-  hostname = "box", domainname = "home",
-}
+full.shared = with_everything { "user" }
 
 full.bind = {
   root = { type = "bind", source = "/usr", readonly = true },
@@ -43,7 +40,13 @@ full.bind = {
 
 full.host = {
   mounts = { { type = "tmpfs", target = "/tmp" } },
-  process = { "/bin/true" },
+  process = { "/bin/true", stdin = "null", stdout = "capture" },
+}
+
+--- For who has subordinate ids: another of them than that of the caller.
+full.auto = {
+  uid_map = "auto", gid_map = "auto",
+  process = { "/bin/true", uid = 1, gid = 1, stdout = "capture" },
 }
 
 return full

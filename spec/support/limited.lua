@@ -1,10 +1,11 @@
--- limited.lua FILE LIMIT VALUE: sets itself a resource limit, launches a container
--- and writes to a file what came of it: "ok" or "op syscall code".  Then it waits,
--- so that one can look at what it has left.
+-- limited.lua FILE NAME LIMIT VALUE: sets itself a resource limit, launches one of
+-- full.lua's containers and writes to a file what came of it: "ok" or "op syscall
+-- code".  Then it waits, so that one can look at what it has left.
+local full = require "spec.support.full"
 local sys = require "userns.sys"
 local userns = require "userns"
 
-local path <const>, limit <const>, value = ...
+local path <const>, name <const>, limit <const>, value = ...
 
 local function open_descriptors()
   local list <const> = {}
@@ -20,8 +21,8 @@ local function address_space()
   return math.tointeger(status:read("a"):match("VmSize:%s+(%d+)")) * 1024
 end
 
-local box <const> = assert(userns.container { mounts = { { type = "proc", target = "/proc" } } })
-local program <const> = { "/bin/true", stdin = "null", stdout = "capture" }
+local box <const> = assert(userns.container(full[name]))
+local program <const> = full[name].process
 local file <const> = assert(io.open(path, "w"))
 local before <const> = open_descriptors()
 

@@ -1,3 +1,4 @@
+-- luacheck: read globals threads
 -- To be run by build/spec/threads: launches in a host that has another thread.
 local launches = require "spec.support.launches"
 

@@ -34,6 +34,7 @@ end
 
 local null <const> = assert(io.open("/dev/null", "w"))
 null:setvbuf("no")
+local held <const> = {}
 
 -- What both the child and this process call during a launch.  That one of these
 -- fails means nothing.
@@ -49,7 +50,7 @@ local PADS <const> = {
     return sys.fileno(0)
   end,
   mmap = function()
-    return ("x"):rep(1 << 20)
+    held[#held + 1] = ("x"):rep(1 << 20)
   end,
   clone3 = function()
     return os.execute("exit")
@@ -68,9 +69,9 @@ local function serialise(value)
 end
 
 local box <const> = assert(userns.container(full[name]))
-local program <const> = full[name].process or full.program
+local program <const> = full[name].process
 local plan <const> = assert(box:plan(program))
-local kept <const> = {}
+local kept <const> = {} -- until the end
 helper.count()
 wait_for_tracer()
 for i = 1, PADS[syscall] and count or 0 do
@@ -80,5 +81,6 @@ local result, err = box:run(program)
 send_tracer_away()
 local clean <const>, left = pcall(helper.check_count)
 print("return " .. serialise {
-  plan = plan, result = result, error = err and helper.fields(err), left = not clean and tostring(left) or nil,
+  pads = #kept, plan = plan, result = result, error = err and helper.fields(err),
+  left = not clean and tostring(left) or nil,
 })
