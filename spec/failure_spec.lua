@@ -121,7 +121,8 @@ function ABOUT.bind(step, call)
 end
 
 function ABOUT.mount(step, call, count)
-  if call.name == "fsconfig" and step.options and step.options[count.fsconfig] then
+  -- the options of a tmpfs are fields of the mount
+  if step.type == "tmpfs" and call.name == "fsconfig" and step.options[count.fsconfig] then
     return "." .. step.options[count.fsconfig]:match("^[^=]*"), step.target
   end
   return PLACE[call.name] and ".target" or "", step.target
@@ -256,7 +257,7 @@ end
 -- What no plan of a way's has; root of a namespace with one id goes without much.
 local NOT_PLANNED <const> = {
   root = { "newgidmap", "newuidmap" },
-  user = { "groups" },
+  user = {},
   userns = { "groups", "image", "newgidmap", "newuidmap", "setgid", "setgroups", "setuid", "undumpable" },
 }
 

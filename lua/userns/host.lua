@@ -11,7 +11,7 @@ local WHOLE_MAP <const> = { { inside = 0, outside = 0, count = 0xFFFFFFFF } }
 -- What a kernel or a host has not got is a fact; what could not be read is none.
 local UNKNOWN <const> = { EMFILE = true, ENFILE = true, ENOMEM = true }
 
---- Functions that read, and one that tells the first error for want of anything
+--- Functions that look, and one that tells the first error for want of anything
 --- but the file.
 local function reader()
   local failure
@@ -34,9 +34,14 @@ local function reader()
     end
     return map or WHOLE_MAP
   end
-  return read, read_map, function()
-    return failure
+  local function exists(path)
+    local fd <close>, err = sys.open(path, "path")
+    if not fd then
+      note(err)
+    end
+    return fd ~= nil
   end
+  return { file = read, map = read_map, exists = exists, failure = function() return failure end }
 end
 
 local function set_of(list)
@@ -85,9 +90,6 @@ local LAZY <const> = {
     return environment(os.getenv)
   end,
   environ = sys.environ,
-  helpers = function()
-    return { uid = tool.find "newuidmap", gid = tool.find "newgidmap" }
-  end,
 }
 
 local metatable <const> = {
@@ -97,23 +99,25 @@ local metatable <const> = {
 }
 
 local function read_facts()
-  local read <const>, read_map <const>, failure <const> = reader()
+  local look <const> = reader()
+  local read <const> = look.file
   local _, uid = sys.getresuid()
   local _, gid = sys.getresgid()
   local facts <const> = {
     uid = uid,
     gid = gid,
     groups = sys.getgroups() or {},
-    uid_map = read_map("uid"),
-    gid_map = read_map("gid"),
+    uid_map = look.map "uid",
+    gid_map = look.map "gid",
     subids = subids.of(uid, read),
     setgroups = (read("/proc/self/setgroups") or "allow"):match("%a+"),
     capabilities = set_of((sys.getcaps() or { effective = {} }).effective),
     nofile = open_files(read),
+    helpers = { uid = tool.find("newuidmap", look.exists), gid = tool.find("newgidmap", look.exists) },
     image = sys.image_path(),
   }
-  if failure() then
-    return nil, failure()
+  if look.failure() then
+    return nil, look.failure()
   end
   return setmetatable(facts, metatable)
 end

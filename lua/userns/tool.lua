@@ -8,13 +8,12 @@ local tool = {}
 --- The path of a program in the caller's PATH, nil if it is in none of its
 --- directories.
 ---@param name string
----@param path string? directories; the PATH of the environment when absent
+---@param exists fun(path: string): boolean
 ---@return string?
-function tool.find(name, path)
-  for directory in (path or os.getenv "PATH" or ""):gmatch("[^:]+") do
+function tool.find(name, exists)
+  for directory in (os.getenv "PATH" or ""):gmatch("[^:]+") do
     local file <const> = directory .. "/" .. name
-    local fd <close> = sys.open(file, "path")
-    if fd then
+    if exists(file) then
       return file
     end
   end
