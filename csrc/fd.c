@@ -22,8 +22,11 @@
 int userns_lift_fd(int *slot)
 {
     int moved = *slot > 2 ? *slot : fcntl(*slot, F_DUPFD_CLOEXEC, 3);
-    if (moved < 0)
+    if (moved < 0) {
+        /* no number above the standard ones is allowed at all */
+        errno = errno == EINVAL ? EMFILE : errno;
         return -1;
+    }
     if (moved != *slot)
         close(*slot);
     *slot = moved;

@@ -27,17 +27,20 @@ local function main()
 
   local maker <close> = assert(sys.clone("uts", make, { handshake = true }))
   assert(maker:ready())
-  local namespace <close> = assert(sys.namespace("uts", maker))
-  assert(namespace:pin(path))
+  do
+    local namespace <close> = assert(sys.namespace("uts", maker))
+    assert(namespace:pin(path))
+  end
   maker:release()
   maker:wait()
   print(("Process %d has ended. Its namespace is mounted on %s"):format(maker.pid, path))
 
-  sys.clone({}, look):wait()
+  assert(sys.clone({}, look)):wait()
 
   print("Press Enter to unmount it. Meanwhile, in another terminal:")
   print(("  lua5.4 examples/ns_exec.lua /proc/%d/root%s uname -n"):format(sys.getpid(), path))
   io.read()
+  local namespace <close> = assert(sys.namespace("uts", path))
   assert(namespace:unpin(path))
 end
 
@@ -49,4 +52,4 @@ if not child and err.code == "EPERM" then
   child, err = sys.clone({ "user", "mnt" }, main)
 end
 assert(child, err)
-os.exit(child:wait().exit_code)
+os.exit(child:wait().exit_code == 0)

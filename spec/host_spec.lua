@@ -184,7 +184,7 @@ describe("a host with a GiB of memory", function()
     assert.equal(lines("forked: true", "launched: true"), output [[
       local pages = 1 << 18
       host.grow(1 << 30)
-      host.fork()
+      host.fork "exit"
       print("forked:", host.touch() > pages / 2)
       for i = 1, 10 do
         assert(run { "/bin/true" }.exit_code == 0)
@@ -192,6 +192,18 @@ describe("a host with a GiB of memory", function()
       end
       print("launched:", host.touch() < pages / 100)
     ]]:gsub("\t", " "))
+  end)
+end)
+
+describe("a copy of a host", function()
+  it("takes no container along when it ends: they are the host's", function()
+    assert.equal("runs on\n", output [[
+      local process <close> = assert(assert(userns.container {}):spawn { "/bin/cat", stdin = "pipe", stdout = "pipe" })
+      host.fork "close"
+      process.stdin:write("runs on\n"):close()
+      print(process.stdout:read())
+      assert(process:wait().ok)
+    ]])
   end)
 end)
 

@@ -142,12 +142,18 @@ static int host_grow(lua_State *L)
     return host_touch(L);
 }
 
-/* A child that has its copy of the memory, and ends. */
+/* fork(how): a child that has a copy of everything, and ends: at once ("exit")
+   or as interpreters do ("close"). */
 static int host_fork(lua_State *L)
 {
+    static const char *const words[] = {"exit", "close", NULL};
+    int how = luaL_checkoption(L, 1, NULL, words);
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        if (how == 1)
+            lua_close(L);
         _exit(0);
+    }
     if (pid < 0 || waitpid(pid, NULL, 0) != pid)
         return luaL_error(L, "fork: %s", strerror(errno));
     return 0;

@@ -141,7 +141,7 @@ broken() {
 judge() {
   local way=$1 status=$2 log=$3 good bad
   local -a summaries
-  mapfile -t summaries < <(grep -Ex '[0-9]+ passed, [0-9]+ failed' "$log")
+  mapfile -t summaries < <(grep -aEx '[0-9]+ passed, [0-9]+ failed' "$log")
   if ((${#summaries[@]} != 1)); then
     broken "$way" "${#summaries[@]} summaries instead of one, exit status $status"
     return
