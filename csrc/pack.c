@@ -171,9 +171,9 @@ static at pack_ids(struct packer *p, const char *field)
 static uint32_t range_field(lua_State *L, const char *field)
 {
     lua_getfield(L, -1, field);
-    uint32_t value = userns_check_id(L, lua_gettop(L));
+    lua_Integer value = userns_check_integer(L, lua_gettop(L), 0, UINT32_MAX);
     lua_pop(L, 1);
-    return value;
+    return (uint32_t)value;
 }
 
 /* The text of a map file, as the kernel wants it in one write. */

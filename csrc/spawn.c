@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -186,21 +187,28 @@ static int sys_launch(lua_State *L)
     return 2;
 }
 
+/* Beside this module, wherever the host's working directory goes later. */
+static void push_image_path(lua_State *L)
+{
+    char path[PATH_MAX];
+    Dl_info info;
+    if (dladdr((void *)(uintptr_t)push_image_path, &info) == 0 ||
+        realpath(info.dli_fname, path) == NULL)
+        path[0] = '\0';
+    char *slash = strrchr(path, '/');
+    lua_pushlstring(L, path, slash == NULL ? 0 : (size_t)(slash - path) + 1);
+    lua_pushliteral(L, "userns-init");
+    lua_concat(L, 2);
+}
+
 /***
- * The path of the small executable that a separate image runs, beside this
- * module.
+ * The path of the small executable that a separate image runs, as it was when
+ * the module was loaded.
  * @return string path
  */
 static int sys_image_path(lua_State *L)
 {
-    Dl_info info;
-    const char *file = dladdr((void *)(uintptr_t)sys_image_path, &info) != 0
-                           ? info.dli_fname
-                           : "";
-    const char *slash = strrchr(file, '/');
-    lua_pushlstring(L, file, slash == NULL ? 0 : (size_t)(slash - file) + 1);
-    lua_pushliteral(L, "userns-init");
-    lua_concat(L, 2);
+    lua_pushvalue(L, lua_upvalueindex(1));
     return 1;
 }
 
@@ -212,11 +220,13 @@ void userns_open_launch(lua_State *L)
     };
     static const luaL_Reg functions[] = {
         {"launch", sys_launch},
-        {"image_path", sys_image_path},
         {NULL, NULL},
     };
     luaL_newmetatable(L, METATABLE);
     luaL_setfuncs(L, metamethods, 0);
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);
+    push_image_path(L);
+    lua_pushcclosure(L, sys_image_path, 1);
+    lua_setfield(L, -2, "image_path");
 }

@@ -188,6 +188,40 @@ describe("container", function()
       end
     end)
 
+    it("can have every id there is, with privilege", function()
+      local all <const> = { { inside = 0, outside = 0, count = 4294967295 } }
+      if is_root then
+        assert.equal(" 0 0 4294967295\n 0 65534 1\n", maps { uid_map = all })
+      else
+        refuses({ uid_map = all }, "uid_map")
+      end
+    end)
+
+    it("tell why newuidmap did not write them", function()
+      local script <const> = [[
+        local helper = require "spec.helper"
+        local box = require "userns".container { uid_map = { { inside = 0, outside = 7, count = 2 } } }
+        local _, err = box:run { "/bin/true" }
+        print(err and err.op, err and err.code, err and err.message, err and err.path)
+      ]]
+      local directory <const> = helper.directory()
+      for complaint, text in pairs {
+        ["two; lines"] = "echo newuidmap: two >&2; echo lines >&2; exit 1",
+        ["ended by SIGKILL"] = "kill -9 $$",
+        ["exit status 3"] = "exit 3",
+      } do
+        helper.write(directory .. "/newuidmap", "#!/bin/sh\n" .. text .. "\n")
+        assert(os.execute("chmod 755 " .. directory .. "/newuidmap"))
+        local said <const> = helper.output(script, ("env PATH=%s:$PATH"):format(directory))
+        if helper.privilege == "user" then
+          assert.equal(("newuidmap\tEPERM\t%s\t%s/newuidmap\n"):format(complaint, directory), said)
+        else
+          assert.no_match("newuidmap", said)
+        end
+      end
+      helper.remove(directory)
+    end)
+
     it("can have 340 ranges, with privilege", function()
       local ranges <const>, text <const> = {}, {}
       for i = 0, 339 do

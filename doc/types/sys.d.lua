@@ -678,8 +678,8 @@ function sys.ops() end
 ---See clone(2).
 function sys.launch(program, descriptors, parent_step) end
 
----The path of the small executable that a separate image runs, beside this
----module.
+---The path of the small executable that a separate image runs, as it was when
+---the module was loaded.
 ---@return string path
 function sys.image_path() end
 

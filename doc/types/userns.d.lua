@@ -132,7 +132,7 @@
 ---@field capabilities? "none"|"all"|string[] What the program keeps: permitted, effective, bounding, and ambient unless uid 0. Default: "none".
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own. Default: false.
----@field die_with_parent? boolean The container ends with the host program, however that ends. Default: true.
+---@field die_with_parent? boolean The container ends with the host program, however that ends; a program that means to can undo it. Default: true.
 ---@field new_session? boolean A session without the caller's terminal. Default: true.
 ---@field strict? boolean What would be degraded is an error. Default: false.
 ---@field process? userns.ProcessSpec Defaults for the process spec.

@@ -76,6 +76,8 @@ local HINTS <const> = {
     hint = "the file exists in a tree that is not the container's own" },
   { ops = { symlink = true }, code = "EROFS",
     hint = "a link here would leave traces outside the container; use a tmpfs above it" },
+  { ops = { sysctl = true }, code = "EROFS",
+    hint = "/proc/sys is read-only here, as it is in many containers; set allow_userns = true to go without" },
   { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
     hint = "the directory is outside the container's root" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },

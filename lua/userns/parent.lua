@@ -16,7 +16,15 @@ local function arguments(step, pid)
   return argv
 end
 
---- newuidmap and newgidmap say in a line what they did not like.
+--- newuidmap and newgidmap say in a line what they did not like, if they live to.
+local function complaint(result, name)
+  local said <const> = result.stderr:gsub("^" .. name .. ": ", ""):gsub("%s+$", ""):gsub("%s*\n%s*", "; ")
+  if said ~= "" then
+    return said
+  end
+  return result.signal and "ended by " .. result.signal or ("exit status %s"):format(result.exit_code)
+end
+
 local function write_map(step, pid)
   local result <const>, err = tool.run(step.path, arguments(step, pid))
   if not result then
@@ -26,7 +34,7 @@ local function write_map(step, pid)
   end
   return nil, sys.error {
     code = "EPERM",
-    message = (result.stderr:gsub("^" .. step.op .. ": ", ""):gsub("%s+$", ""):gsub("%s*\n%s*", "; ")),
+    message = complaint(result, step.op),
   }
 end
 

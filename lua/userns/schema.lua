@@ -267,7 +267,7 @@ schema.description = types.record({
   { name = "allow_userns", type = types.flag, default = false,
     doc = "Whether the program may create user namespaces of its own." },
   { name = "die_with_parent", type = types.flag, default = true,
-    doc = "The container ends with the host program, however that ends." },
+    doc = "The container ends with the host program, however that ends; a program that means to can undo it." },
   { name = "new_session", type = types.flag, default = true, doc = "A session without the caller's terminal." },
   { name = "strict", type = types.flag, default = false, doc = "What would be degraded is an error." },
   { name = "process", type = schema.process, doc = "Defaults for the process spec." },
