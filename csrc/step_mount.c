@@ -254,14 +254,16 @@ static long readonly_path(struct child *c, long target, long unused)
     return error;
 }
 
-/* Covers each path that exists; kernels differ in what /proc has. */
-static long cover(struct child *c, char **paths,
+/* Covers each path that exists below a mount that this set-up has made, or
+   below the root; kernels differ in what /proc has. */
+static long cover(struct child *c, int64_t base, char **paths,
                   long (*with)(struct child *, long, long), long operand)
 {
     long error = 0;
+    int root = base < 0 ? c->root : *slot(c, base);
     for (uint32_t i = 0; paths[i] != NULL && error == 0; i++) {
         c->item = i + 1;
-        long target = step_resolve(c, paths[i], O_PATH);
+        long target = step_resolve_in(c, root, paths[i], O_PATH);
         if (target == -ENOENT || target == -ENOTDIR)
             continue;
         error = target < 0 ? target : with(c, target, operand);
@@ -272,12 +274,13 @@ static long cover(struct child *c, char **paths,
 
 long userns_do_mask(struct child *c, const struct step_mask *s)
 {
-    return cover(c, step_strings(c, s->paths), mask_path, *slot(c, s->slot));
+    return cover(c, s->base, step_strings(c, s->paths), mask_path,
+                 *slot(c, s->slot));
 }
 
 long userns_do_readonly(struct child *c, const struct step_readonly *s)
 {
-    return cover(c, step_strings(c, s->paths), readonly_path, 0);
+    return cover(c, s->base, step_strings(c, s->paths), readonly_path, 0);
 }
 
 long userns_do_remount(struct child *c, const struct step_remount *s)

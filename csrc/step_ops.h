@@ -59,6 +59,8 @@ long step_stat(struct child *c, long fd, struct statx *st);
 long step_own(struct child *c, long fd);
 bool step_is_owned(struct child *c, long fd);
 long step_resolve(struct child *c, const char *path, uint64_t flags);
+long step_resolve_in(struct child *c, long root, const char *path,
+                     uint64_t flags);
 long step_make(struct child *c, char *path, unsigned mode);
 long step_is_inside(struct child *c);
 

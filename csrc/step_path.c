@@ -51,7 +51,8 @@ bool step_is_owned(struct child *c, long fd)
 
 /* No path of the container's is looked up in any other way: symlinks lead
    nowhere but inside, and what was found is acted on by its descriptor. */
-long step_resolve(struct child *c, const char *path, uint64_t flags)
+long step_resolve_in(struct child *c, long root, const char *path,
+                     uint64_t flags)
 {
     struct open_how how = {
         .flags = flags | O_CLOEXEC,
@@ -60,8 +61,13 @@ long step_resolve(struct child *c, const char *path, uint64_t flags)
     long fd = -EAGAIN;
     /* EAGAIN: somebody renames on the way while ".." is being resolved. */
     for (int tries = 0; fd == -EAGAIN && tries < 1000; tries++)
-        fd = CALL(c, openat2, c->root, path, &how, sizeof how);
+        fd = CALL(c, openat2, root, path, &how, sizeof how);
     return fd;
+}
+
+long step_resolve(struct child *c, const char *path, uint64_t flags)
+{
+    return step_resolve_in(c, c->root, path, flags);
 }
 
 /* Cuts the last name off a path that starts with a slash; the slash is returned

@@ -466,28 +466,28 @@ describe("the plan of a whole container", function()
  12  child   propagation   kind=private
  13  child   rlimit        resource=nofile soft=64 hard=64
  14  child   open          slot=0 path=/usr copy recursive
- 15  child   open          slot=1 path=/dev/null copy major=1 minor=3
- 16  child   open          slot=2 path=/dev/zero copy major=1 minor=5
- 17  child   open          slot=3 path=/dev/full copy major=1 minor=7
- 18  child   open          slot=4 path=/dev/random copy major=1 minor=8
- 19  child   open          slot=5 path=/dev/urandom copy major=1 minor=9
- 20  child   open          slot=6 path=/dev/tty copy major=5 minor=0
- 21  child   open          slot=7 path=/dev/null major=1 minor=3
+ 15  child   open          slot=3 path=/dev/null copy major=1 minor=3
+ 16  child   open          slot=4 path=/dev/zero copy major=1 minor=5
+ 17  child   open          slot=5 path=/dev/full copy major=1 minor=7
+ 18  child   open          slot=6 path=/dev/random copy major=1 minor=8
+ 19  child   open          slot=7 path=/dev/urandom copy major=1 minor=9
+ 20  child   open          slot=8 path=/dev/tty copy major=5 minor=0
+ 21  child   open          slot=9 path=/dev/null major=1 minor=3
  22  child   setgid        gid=0
  23  child   groups        groups=10,20
  24  child   setuid        uid=0
  25  child   pdeathsig     signal=KILL
  26  child   root_tmpfs    options=mode=755 attrs=nosuid,nodev
  27  child   bind          slot=0 path=/usr target=/usr attrs=readonly,nosuid,nodev
- 28  child   mount         type=proc target=/proc attrs=nosuid,nodev,noexec
- 29  child   mount         type=sysfs target=/sys attrs=readonly,nosuid,nodev,noexec
+ 28  child   mount         type=proc target=/proc attrs=nosuid,nodev,noexec slot=1
+ 29  child   mount         type=sysfs target=/sys attrs=readonly,nosuid,nodev,noexec slot=2
  30  child   mount         type=tmpfs target=/dev options=size=67108864,mode=755 attrs=nosuid,nodev,noexec
- 31  child   bind          slot=1 path=/dev/null target=/dev/null
- 32  child   bind          slot=2 path=/dev/zero target=/dev/zero
- 33  child   bind          slot=3 path=/dev/full target=/dev/full
- 34  child   bind          slot=4 path=/dev/random target=/dev/random
- 35  child   bind          slot=5 path=/dev/urandom target=/dev/urandom
- 36  child   bind          slot=6 path=/dev/tty target=/dev/tty
+ 31  child   bind          slot=3 path=/dev/null target=/dev/null
+ 32  child   bind          slot=4 path=/dev/zero target=/dev/zero
+ 33  child   bind          slot=5 path=/dev/full target=/dev/full
+ 34  child   bind          slot=6 path=/dev/random target=/dev/random
+ 35  child   bind          slot=7 path=/dev/urandom target=/dev/urandom
+ 36  child   bind          slot=8 path=/dev/tty target=/dev/tty
  37  child   symlink       target=/dev/fd to=/proc/self/fd
  38  child   symlink       target=/dev/stdin to=/proc/self/fd/0
  39  child   symlink       target=/dev/stdout to=/proc/self/fd/1
@@ -500,31 +500,31 @@ describe("the plan of a whole container", function()
  46  child   dir           target=/home/box mode=0755 uid=1000 gid=1000
  47  child   file          target=/etc/hostname bytes=4 mode=0644
  48  child   symlink       target=/bin to=usr/bin
- 49  child   mask          slot=7 paths=]]
-      .. "/proc/acpi,/proc/asound,/proc/kcore,/proc/keys,/proc/latency_stats,/proc/sched_debug,/proc/scsi,"
-      .. "/proc/timer_list,/proc/timer_stats,/sys/firmware" .. [[
+ 49  child   mask          slot=9 base=1 target=/proc paths=]]
+      .. "acpi,asound,kcore,keys,latency_stats,sched_debug,scsi,timer_list,timer_stats" .. [[
 
- 50  child   readonly      paths=/proc/bus,/proc/fs,/proc/irq,/proc/sys,/proc/sysrq-trigger
- 51  child   remount       target=/ attrs=readonly
- 52  child   pivot_root
- 53  child   propagation   kind=unbindable
- 54  child   hostname      name=box
- 55  child   domainname    name=example
- 56  child   setsid
- 57  child   keyring
- 58  child   rlimit        resource=nofile soft=32 hard=64
- 59  child   rlimit        resource=core soft=0 hard=0
- 60  child   umask         mask=022
- 61  child   chdir         path=/home/box
- 62  child   bounding      keep=net_raw
- 63  child   setgid        gid=1000
- 64  child   setuid        uid=1000 keep_caps
- 65  child   pdeathsig     signal=KILL
- 66  child   capabilities  effective=net_raw permitted=net_raw inheritable=net_raw ambient=net_raw
- 67  child   no_new_privs
- 68  child   descriptors   fds=0:null,1:capture,2:stdout,5:fd7
- 69  child   signals
- 70  child   exec          sh -c "id -u; hostname"]], tostring(plan))
+ 50  child   readonly      base=1 target=/proc paths=bus,fs,irq,sys,sysrq-trigger
+ 51  child   mask          slot=9 base=2 target=/sys paths=firmware
+ 52  child   remount       target=/ attrs=readonly
+ 53  child   pivot_root
+ 54  child   propagation   kind=unbindable
+ 55  child   hostname      name=box
+ 56  child   domainname    name=example
+ 57  child   setsid
+ 58  child   keyring
+ 59  child   rlimit        resource=nofile soft=32 hard=64
+ 60  child   rlimit        resource=core soft=0 hard=0
+ 61  child   umask         mask=022
+ 62  child   chdir         path=/home/box
+ 63  child   bounding      keep=net_raw
+ 64  child   setgid        gid=1000
+ 65  child   setuid        uid=1000 keep_caps
+ 66  child   pdeathsig     signal=KILL
+ 67  child   capabilities  effective=net_raw permitted=net_raw inheritable=net_raw ambient=net_raw
+ 68  child   no_new_privs
+ 69  child   descriptors   fds=0:null,1:capture,2:stdout,5:fd7
+ 70  child   signals
+ 71  child   exec          sh -c "id -u; hostname"]], tostring(plan))
   end)
 end)
 
@@ -807,31 +807,37 @@ end)
 
 describe("what is hidden in a plan", function()
   local MASKED <const> = {
-    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
-    "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+    "acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats",
   }
-  local READONLY <const> = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" }
+  local READONLY <const> = { "bus", "fs", "irq", "sys", "sysrq-trigger" }
   local proc <const> = { type = "proc", target = "/proc" }
 
   it("is the usual set for a proc", function()
     local plan <const> = plan_of { mounts = { proc } }
     assert.same({
-      op = "open", side = "child", source = "mounts[1]", slot = 0, path = "/dev/null", major = 1, minor = 3,
+      op = "open", side = "child", source = "mounts[1]", slot = 1, path = "/dev/null", major = 1, minor = 3,
     }, only(plan, "open"))
-    assert.same({ op = "mask", side = "child", source = "mounts[1]", slot = 0, paths = MASKED }, only(plan, "mask"))
-    assert.same({ op = "readonly", side = "child", source = "mounts[1]", paths = READONLY }, only(plan, "readonly"))
+    assert.same({
+      op = "mask", side = "child", source = "mounts[1]", slot = 1, base = 0, target = "/proc", paths = MASKED,
+    }, only(plan, "mask"))
+    assert.same({
+      op = "readonly", side = "child", source = "mounts[1]", base = 0, target = "/proc", paths = READONLY,
+    }, only(plan, "readonly"))
   end)
 
-  it("lies below the mount's target, for each of them", function()
+  it("is looked up from each mount itself", function()
     local plan <const> = plan_of { mounts = { { type = "proc", target = "/p" }, { type = "sysfs", target = "/s" } } }
-    local paths <const> = only(plan, "mask").paths
-    assert.equal("/p/acpi", paths[1])
-    assert.equal("/s/firmware", paths[#paths])
+    local proc_mount <const>, sysfs_mount <const> = table.unpack(all(plan, "mount"))
+    local proc_mask <const>, sysfs_mask <const> = table.unpack(all(plan, "mask"))
+    assert.same({ proc_mount.slot, "/p", MASKED }, { proc_mask.base, proc_mask.target, proc_mask.paths })
+    assert.same({ sysfs_mount.slot, "/s", { "firmware" } }, { sysfs_mask.base, sysfs_mask.target, sysfs_mask.paths })
+    assert.equal(proc_mask.slot, sysfs_mask.slot)
+    assert.not_equal(proc_mask.base, sysfs_mask.base)
   end)
 
   it("is what the description says, and only that", function()
     local plan = plan_of { mounts = { proc }, masked_paths = { "/a", "/b" } }
-    assert.same({ op = "mask", side = "child", source = "masked_paths", slot = 0, paths = { "/a", "/b" } },
+    assert.same({ op = "mask", side = "child", source = "masked_paths", slot = 1, paths = { "/a", "/b" } },
       only(plan, "mask"))
     assert.same(READONLY, only(plan, "readonly").paths)
     plan = plan_of { mounts = { proc }, readonly_paths = { "/c" } }

@@ -257,6 +257,22 @@ describe("security", function()
       end
     end)
 
+    it("what is mounted, while somebody swaps the directory that it lies on", function()
+      shell "mkdir -p tree/usr tree/bin tree/lib tree/lib64 tree/proc tree/other"
+      local mounts <const> = { { type = "proc", target = "/proc" } }
+      for _, name in ipairs { "/usr", "/bin", "/lib", "/lib64" } do
+        mounts[#mounts + 1] = { type = "bind", source = name, target = name, readonly = true, optional = true }
+      end
+      local box <const> = assert(userns.container { root = path("tree"), mounts = mounts })
+      local swapper <close> = outside("swap tree/proc tree/other")
+      for _ = 1, ROUNDS do
+        -- a proc whose keys are a file has lost its mask
+        local result <const>, err = box:run { "/bin/sh", "-c", "[ ! -f /proc/keys ] && [ ! -f /other/keys ]" }
+        assert.is_true(result and result.ok or is_one_of(err.code, "ENOENT", "EAGAIN"))
+      end
+      assert(swapper:kill())
+    end)
+
     it("and cannot be taken off", function()
       assert.equal("EPERM", siege("umount /proc/keys"))
       assert.equal("EPERM", siege("bind /proc/sys /proc/sys"))

@@ -13,6 +13,11 @@ local sys = require "userns.sys"
 
 local compile = {}
 
+--- A plan shares no table with what it was made of.
+local function copied(list)
+  return table.move(list, 1, #list, 1, {})
+end
+
 -- ---- the context that stages add to --------------------------------------
 
 local context = {}
@@ -44,17 +49,27 @@ function context:open(path, source, how)
 end
 
 --- Has names below a mount hidden and protected, unless the description says
---- itself what is to be.
+--- itself what is to be; the mount's slot, if it needs one.  They are looked up
+--- from the mount itself: whoever may rename in the tree around it has no say.
 function context:protect(target, masked, readonly, source)
   if self.d.allow_userns then
-    return -- a masked /proc forbids mounting another one inside
+    return nil -- a masked /proc forbids mounting another one inside
   end
-  for field, names in pairs { masked_paths = masked, readonly_paths = readonly } do
-    for _, name in ipairs(not self.d[field] and names or {}) do
-      table.insert(self[field].paths, target .. "/" .. name)
-      self[field].source = (self[field].source == source or #self[field].paths == 1) and source or "mounts"
+  local base
+  for _, what in ipairs { { "mask", self.d.masked_paths, masked }, { "readonly", self.d.readonly_paths, readonly } } do
+    local op <const>, given <const>, names <const> = table.unpack(what)
+    if not given and #names > 0 then
+      base = base or self:new_slot()
+      self:cover { op = op, base = base, target = target, paths = names, source = source }
     end
   end
+  return base
+end
+
+--- A step that covers paths, for when all mounts are there.
+function context:cover(step)
+  step.paths = copied(step.paths)
+  table.insert(self.covers, step)
 end
 
 --- Has the gid an outside one?
@@ -75,11 +90,6 @@ local function stage(name, emit, before)
 end
 
 compile.stages = stages
-
---- A plan shares no table with what it was made of.
-local function copied(list)
-  return table.move(list, 1, #list, 1, {})
-end
 
 local function namespace_list(set)
   local list <const> = {}
@@ -199,8 +209,7 @@ function context:rearm()
 end
 
 stage("root", function(c)
-  local nothing <const> = c.d.root.type == "host" and #c.mount_steps + #c.masked_paths.paths
-    + #c.readonly_paths.paths == 0
+  local nothing <const> = c.d.root.type == "host" and #c.mount_steps + #c.covers == 0
   if c.d.namespaces.mnt and not nothing then
     table.move(c.root_steps, 1, #c.root_steps, #c.steps + 1, c.steps)
   end
@@ -214,13 +223,7 @@ end, {
 })
 
 stage("protect", function(c)
-  local masked <const>, readonly <const> = c.masked_paths, c.readonly_paths
-  if #masked.paths > 0 then
-    c:add { op = "mask", slot = c.null_slot, paths = masked.paths, source = masked.source }
-  end
-  if #readonly.paths > 0 then
-    c:add { op = "readonly", paths = readonly.paths, source = readonly.source }
-  end
+  table.move(c.covers, 1, #c.covers, #c.steps + 1, c.steps)
   table.move(c.last, 1, #c.last, #c.steps + 1, c.steps)
 end, { pivot = "the host's /dev/null hides files, not one that the root may have" })
 
@@ -339,6 +342,27 @@ end)
 
 -- ---- compiling ------------------------------------------------------------
 
+--- What the description itself says is to be hidden and protected.
+local function cover_given(c)
+  for _, row in ipairs { { "mask", "masked_paths" }, { "readonly", "readonly_paths" } } do
+    local op <const>, field <const> = table.unpack(row)
+    if #(c.d[field] or {}) > 0 then
+      c:cover { op = op, paths = c.d[field], source = field }
+    end
+  end
+end
+
+--- What hides files.
+local function open_null(c)
+  local slot
+  for _, step in ipairs(c.covers) do
+    if step.op == "mask" then
+      slot = slot or c:open("/dev/null", step.source, { major = 1, minor = 3 })
+      step.slot = slot
+    end
+  end
+end
+
 --- Collects, before any stage runs, what mounts need: sources are opened long
 --- before they are put in place.
 local function lay_out(c)
@@ -356,14 +380,9 @@ local function lay_out(c)
       mounts.add(c, mount, ("mounts[%d]"):format(i))
     end
   end)
-  if #c.masked_paths.paths > 0 then
-    c.null_slot = c:open("/dev/null", c.masked_paths.source, { major = 1, minor = 3 })
-  end
+  cover_given(c)
+  open_null(c)
   c.steps = {}
-end
-
-local function listed(paths, source)
-  return { paths = copied(paths or {}), source = source }
 end
 
 --- Whoever is named must be somebody inside.
@@ -429,9 +448,7 @@ function compile.compile(d, process, host, what)
   local c <const> = setmetatable({
     d = d, process = process, host = host, identity = identity, kept = sorted(d.capabilities),
     program = what or program.of(process, host),
-    steps = {}, sources = {}, slots = 0, last = {}, degraded = {},
-    masked_paths = listed(d.masked_paths, "masked_paths"),
-    readonly_paths = listed(d.readonly_paths, "readonly_paths"),
+    steps = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
   }, context)
   lay_out(c)
   for _, s in ipairs(stages) do

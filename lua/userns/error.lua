@@ -56,7 +56,8 @@ local REFINE <const> = {
     return { "", err.item and step.paths[err.item] or step.program }
   end,
   mask = function(step, err)
-    return { "", step.paths[err.item or 1] }
+    local path <const> = step.paths[err.item or 1]
+    return { "", step.target and step.target .. "/" .. path or path }
   end,
 }
 REFINE.readonly = REFINE.mask

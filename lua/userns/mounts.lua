@@ -99,13 +99,13 @@ function EMIT.tmpfs(c, m, source)
 end
 
 function EMIT.proc(c, m, source)
-  new_fs(c, "proc", m, nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source)
-  c:protect(m.target, MASKED, READONLY, source)
+  local slot <const> = c:protect(m.target, MASKED, READONLY, source)
+  new_fs(c, "proc", m, nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
 end
 
 function EMIT.sysfs(c, m, source)
-  new_fs(c, "sysfs", m, nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source)
-  c:protect(m.target, { "firmware" }, {}, source)
+  local slot <const> = c:protect(m.target, { "firmware" }, {}, source)
+  new_fs(c, "sysfs", m, nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
 end
 
 function EMIT.mqueue(c, m, source)
