@@ -405,6 +405,32 @@ static int sys_kill(lua_State *L)
 }
 
 /***
+ * Waits until a process has ended, and reaps it if it is a child.
+ * @param process integer|userns.sys.Process a pid, or a handle
+ * @param seconds number? how long at most; for ever when absent
+ * @return table? status as a handle's wait gives it
+ * @return userns.Error? err ESRCH where there is no such process; ETIMEDOUT;
+ * EINTR when a signal came: call again
+ * @source waitid(2)
+ */
+static int sys_wait(lua_State *L)
+{
+    if (lua_isuserdata(L, 1))
+        return process_wait(L);
+    pid_t pid = (pid_t)userns_check_integer(L, 1, 1, INT_MAX);
+    (void)userns_opt_seconds(L, 2);
+    struct process *p = userns_push_process(L, 0);
+    p->pidfd = userns_pidfd_open(pid);
+    if (p->pidfd < 0)
+        return userns_fail(L, "wait", "pidfd_open", errno, NULL);
+    p->pid = pid;
+    lua_replace(L, 1);
+    int results = process_wait(L);
+    userns_close_fd(&p->pidfd);
+    return results;
+}
+
+/***
  * The number of the calling process, in its pid namespace.
  * @return integer pid
  * @source getpid(2)
@@ -441,9 +467,13 @@ void userns_open_process(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"environ", sys_environ},       {"getpid", sys_getpid},
-        {"gettid", sys_gettid},         {"kill", sys_kill},
-        {"pidfd_open", sys_pidfd_open}, {NULL, NULL},
+        {"environ", sys_environ},
+        {"getpid", sys_getpid},
+        {"gettid", sys_gettid},
+        {"kill", sys_kill},
+        {"pidfd_open", sys_pidfd_open},
+        {"wait", sys_wait},
+        {NULL, NULL},
     };
     luaL_newmetatable(L, METATABLE);
     luaL_setfuncs(L, metamethods, 0);

@@ -16,6 +16,8 @@ static const struct {
 } in_lua[] = {
     {"mountinfo", "userns.mountinfo", "read"},
     {"namespaces", "userns.namespaces", "list"},
+    {"newgidmap", "userns.idtools", "newgidmap"},
+    {"newuidmap", "userns.idtools", "newuidmap"},
     {"subids", "userns.subids", "of"},
 };
 

@@ -38,6 +38,7 @@ local CALLS <const> = {
   { [[ local process = sys.pidfd_open(sys.getpid()); tostring(process); process:kill("CONT"); process:detach() ]] },
   { [[ assert(not sys.pidfd_open(4194305)) ]] },
   { [[ assert(not sys.kill(4194305, "SIGTERM")) ]] },
+  { [[ assert(not sys.wait(4194305)); assert(not sys.wait(sys.getpid(), 0)) ]] },
   { [[ assert(not sys.exec("/nonexistent", { "a", "b" }, { C = "d" })) ]] },
   { [[ assert(assert(sys.clone({}, function() return 3 end)):wait()) ]] },
   { [[

@@ -342,3 +342,40 @@ describe("userns.sys", function()
     assert.equal("", kernel_map(process.pid, "uid_map"))
   end)
 end)
+
+describe("sys.newuidmap and newgidmap", function()
+  it("write what the files grant, and say what they do not", function()
+    local said <const> = helper.output [[
+      local sys = require "userns.sys"
+      local child <close> = assert(sys.clone({ "user" }, function() sys.poll({}, 1000) end))
+      for _, kind in ipairs { "uid", "gid" } do
+        local write <const> = sys["new" .. kind .. "map"]
+        local range <const> = sys.subids((select(2, sys.getresuid())))[kind][1]
+        local _, err = write(child.pid, { { inside = 0, outside = 7, count = 1 } })
+        print(err.op, err.code, err.message ~= "")
+        print(range and write(child.pid, { { inside = 0, outside = range.start, count = 2 } }))
+        print(range and sys["read_" .. kind .. "_map"](child)[1].outside == range.start)
+      end
+    ]]
+    if helper.privilege == "user" then
+      assert.equal("newuidmap\tEPERM\ttrue\ntrue\ntrue\nnewgidmap\tEPERM\ttrue\ntrue\ntrue\n", said)
+    else
+      assert.matches("^newuidmap\tEPERM\ttrue\n", said)
+    end
+  end)
+
+  it("must be in PATH", function()
+    local said <const> = helper.output([[
+      local _, err = require "userns.sys".newuidmap(1, { { inside = 0, outside = 0, count = 1 } })
+      print(err.op, err.code, err.path)
+    ]], [[sh -c 'lua=$(command -v "$1"); shift; PATH=/nonexistent exec "$lua" "$@"' sh]])
+    assert.equal("newuidmap\tENOENT\tnewuidmap\n", said)
+  end)
+
+  it("take a pid and a list of ranges", function()
+    assert.error_matches(function() sys.newuidmap("1", {}) end, "bad argument #1 to 'newuidmap'")
+    assert.error_matches(function() sys.newgidmap(1, {}) end, "bad argument #2 to 'newgidmap'")
+    assert.error_matches(function() sys.newgidmap(1, { { inside = 0, outside = 1.5, count = 1 } }) end,
+      "%[1%]%.outside")
+  end)
+end)

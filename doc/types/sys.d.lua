@@ -588,6 +588,14 @@ function sys.environ() end
 ---See pidfd_send_signal(2).
 function sys.kill(pid, signal) end
 
+---Waits until a process has ended, and reaps it if it is a child.
+---@param process integer|userns.sys.Process a pid, or a handle
+---@param seconds? number how long at most; for ever when absent
+---@return table? status as a handle's wait gives it
+---@return userns.Error? err ESRCH where there is no such process; ETIMEDOUT; EINTR when a signal came: call again
+---See waitid(2).
+function sys.wait(process, seconds) end
+
 ---The number of the calling process, in its pid namespace.
 ---@return integer pid
 ---See getpid(2).
@@ -696,6 +704,22 @@ function sys.mountinfo(process) end
 ---@return userns.Error? err
 ---See lsns(8).
 function sys.namespaces() end
+
+---Has newgidmap, found in PATH, write the map of group ids of a process.
+---@param pid integer 1 or more
+---@param map { inside: integer, outside: integer, count: integer }[]
+---@return true? ok
+---@return userns.Error? err EPERM, with what it said; ENOENT: not installed
+---See newgidmap(1).
+function sys.newgidmap(pid, map) end
+
+---Has newuidmap, found in PATH, write the map of user ids of a process.
+---@param pid integer 1 or more
+---@param map { inside: integer, outside: integer, count: integer }[]
+---@return true? ok
+---@return userns.Error? err EPERM, with what it said; ENOENT: not installed
+---See newuidmap(1).
+function sys.newuidmap(pid, map) end
 
 ---The subordinate ids of a user, in the order of the files. A file that is
 ---missing or cannot be read grants nothing. The group ids too stand under the
