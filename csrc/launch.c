@@ -340,10 +340,6 @@ static int run_parent_step(struct launch *l, const union any_step *s)
         return write_proc(l, &s->step, "uid_map", text(l, s->uid_map.map));
     case OP_gid_map:
         return write_proc(l, &s->step, "gid_map", text(l, s->gid_map.map));
-    case OP_newuidmap:
-    case OP_newgidmap:
-        l->failure = (struct report){.step = s->step.number};
-        return l->call(l, s->step.number);
     case OP_release:
         return release(l);
     default:
@@ -351,14 +347,24 @@ static int run_parent_step(struct launch *l, const union any_step *s)
     }
 }
 
-static int run_parent(struct launch *l)
+static int call_lua_step(struct launch *l, const struct step *s)
 {
-    for (uint32_t i = 0; i < l->arena->count; i++) {
+    l->failure = (struct report){.step = s->number};
+    return l->call(l, s->number);
+}
+
+/* The parent's steps from one of the plan's to another, which is not done. */
+static int run_parent(struct launch *l, uint32_t from, uint32_t to)
+{
+    int result = 0;
+    for (uint32_t i = from; i < to && result == 0; i++) {
         const union any_step *s = &steps(l->arena)[i];
-        if (s->step.side == PARENT && run_parent_step(l, s) != 0)
-            return -1;
+        if (s->step.side == LUA)
+            result = call_lua_step(l, &s->step);
+        else if (s->step.side == PARENT)
+            result = run_parent_step(l, s);
     }
-    return 0;
+    return result;
 }
 
 /* ---- the launch -------------------------------------------------------- */
@@ -476,8 +482,11 @@ static int open_host(struct launch *l)
 int userns_launch_run(struct launch *l)
 {
     const union any_step *image = find(l->arena, OP_image);
+    uint32_t clone = find(l->arena, OP_clone)->step.number;
     int result = open_host(l);
     l->running = true;
+    if (result == 0)
+        result = run_parent(l, 0, clone - 1);
     if (result == 0) {
         keep_descriptors(l);
         result = image != NULL ? prepare_image(l, &image->image) : 0;
@@ -487,7 +496,7 @@ int userns_launch_run(struct launch *l)
     if (result == 0)
         result = adopt(l);
     if (result == 0)
-        result = run_parent(l);
+        result = run_parent(l, clone, l->arena->count);
     if (result == 0)
         result = finish(l);
     l->running = false;

@@ -228,6 +228,7 @@ static long run_step(struct child *c, const union any_step *s)
 {
     switch ((enum op)s->step.op) {
 #define CASE_PARENT(name)
+#define CASE_LUA(name)
 #define CASE_CHILD(name)                                                       \
     case OP_##name:                                                            \
         return userns_do_##name(c, &s->name);

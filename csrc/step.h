@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PARENT, CHILD };
+enum { PARENT, CHILD, LUA };
 
 enum op {
 #define OP(name, side, doc) OP_##name,

@@ -66,6 +66,7 @@ long step_is_inside(struct child *c);
 
 /* One function for each op: 0 or -errno. */
 #define DECLARE_PARENT(name)
+#define DECLARE_LUA(name)
 #define DECLARE_CHILD(name)                                                    \
     long userns_do_##name(struct child *c, const struct step_##name *s);
 #define OP(name, side, doc) DECLARE_##side(name)

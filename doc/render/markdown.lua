@@ -128,16 +128,36 @@ local function default_text(field)
   return code(type(value) == "string" and ("%q"):format(value) or tostring(value))
 end
 
+local COLUMNS <const> = {
+  { "Field", function(field) return code(field.name) end },
+  { "Type", function(field) return escape(field.type.name) end },
+  { "Default", default_text },
+  { "Meaning", function(field) return escape(field.doc) end },
+  { "Needs", function(field) return escape(field.needs or "") end },
+  { "Errors", function(field) return escape(field.errors or "") end },
+}
+
+--- A table without the columns that have nothing to say.
 local function schema_table(fields)
-  local rows <const> = {}
-  for _, field in ipairs(fields) do
-    if field.name ~= "type" then
-      rows[#rows + 1] = {
-        code(field.name), escape(field.type.name), default_text(field), escape(field.doc),
-      }
+  local header <const>, rows <const> = {}, {}
+  for _, column in ipairs(COLUMNS) do
+    local title <const>, show <const> = table.unpack(column)
+    local cells <const>, said = {}, false
+    for _, field in ipairs(fields) do
+      if field.name ~= "type" then
+        cells[#cells + 1] = show(field)
+        said = said or cells[#cells] ~= ""
+      end
+    end
+    if said then
+      header[#header + 1] = title
+      for i, cell in ipairs(cells) do
+        rows[i] = rows[i] or {}
+        table.insert(rows[i], cell)
+      end
     end
   end
-  return table_of({ "Field", "Type", "Default", "Meaning" }, rows)
+  return table_of(header, rows)
 end
 
 local function class_table(fields)

@@ -66,14 +66,14 @@ end
 local function fingerprint(spec, what)
   local parts <const> = {
     #what.argv, #what.env, #spec.groups, spec.cwd, spec.umask, tostring(spec.uid), tostring(spec.gid),
-    compile.from_words(spec.stdin), compile.from_words(spec.stdout), compile.from_words(spec.stderr),
+    stdio.source_words(spec.stdin), stdio.source_words(spec.stdout), stdio.source_words(spec.stderr),
   }
   for _, list in ipairs { what.argv, what.env, spec.groups, what.paths } do
     table.move(list, 1, #list, #parts + 1, parts)
   end
   local fds <const> = {}
   for target, from in next, spec.fds do
-    fds[#fds + 1] = ("%d %s"):format(target, compile.from_words(from))
+    fds[#fds + 1] = ("%d %s"):format(target, stdio.source_words(from))
   end
   table.sort(fds)
   return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
@@ -116,15 +116,19 @@ local function launch(box, spec)
   if not set then
     return nil, why
   end
+  local helper <const> = parent.new()
   local child <const>, report = sys.launch(prepared.program, set.from, function(number, pid)
-    return parent.run(plan[number], pid)
+    return helper:run(plan[number], pid)
   end)
   if not child then
+    helper:close()
     set:close()
     return nil, error_object.locate(report, plan)
   end
   set:launched()
-  return process.new(child, spec, set, plan, report, not box.description.die_with_parent)
+  return process.new(child, spec, {
+    set = set, plan = plan, excused = report, parent = helper, detachable = not box.description.die_with_parent,
+  })
 end
 
 --- Starts a program in a new container, and returns when it executes.

@@ -140,38 +140,53 @@ local function default(value, otherwise)
   return value
 end
 
+--- A default that the schema names; words in parentheses are another stage's.
+local function named_default(field)
+  local value <const> = field.default
+  if type(value) ~= "string" or not value:find("^%(") then
+    return value
+  end
+end
+
+-- Fields of the description whose form is made uniform, by name: form(value,
+-- description); the others are taken as they are.
+local DESCRIPTION <const> = {
+  namespaces = function(_, description)
+    return namespaces(description)
+  end,
+  share = as_list,
+  uid_map = id_map,
+  gid_map = id_map,
+  root = root,
+  mounts = mounts,
+  masked_paths = paths,
+  readonly_paths = paths,
+  capabilities = capabilities,
+  process = function(process)
+    return normalise.over(process, {})
+  end,
+}
+
 --- The complete form of a valid description.  `given` tells which fields its
 --- author wrote; maps stay words where they are, since what those mean depends
 --- on the host.
 ---@param description table
 ---@return table normalised
 function normalise.description(description)
-  local given <const> = {}
+  local normalised <const> = { given = {} }
   for key in next, description do
-    given[key] = true
+    normalised.given[key] = true
   end
-  return {
-    given = given,
-    namespaces = namespaces(description),
-    share = as_list(description.share),
-    uid_map = id_map(description.uid_map),
-    gid_map = id_map(description.gid_map),
-    setgroups = description.setgroups,
-    hostname = description.hostname,
-    domainname = description.domainname,
-    root = root(description.root),
-    mounts = mounts(description.mounts),
-    propagation = description.propagation or "private",
-    masked_paths = paths(description.masked_paths),
-    readonly_paths = paths(description.readonly_paths),
-    capabilities = capabilities(description.capabilities),
-    no_new_privs = default(description.no_new_privs, true),
-    allow_userns = default(description.allow_userns, false),
-    die_with_parent = default(description.die_with_parent, true),
-    new_session = default(description.new_session, true),
-    strict = default(description.strict, false),
-    process = normalise.over(description.process, {}),
-  }
+  for _, field in ipairs(schema.description.fields) do
+    local value <const> = description[field.name]
+    local form <const> = DESCRIPTION[field.name]
+    if form then
+      normalised[field.name] = form(value, description)
+    else
+      normalised[field.name] = default(value, named_default(field))
+    end
+  end
+  return normalised
 end
 
 local function has_argv(process)

@@ -1,4 +1,6 @@
--- The parent's steps that Lua does: sys.launch calls back for them.
+-- The parent's steps that Lua does: sys.launch calls back for them, before the
+-- clone (pid 0) and after it.  What they leave behind is undone when the launch
+-- fails or the process has ended.
 local idtools = require "userns.idtools"
 
 local parent = {}
@@ -12,13 +14,39 @@ end
 DO.newuidmap = write_map
 DO.newgidmap = write_map
 
+---@class userns.Parent
+---@field undo (fun(result: userns.Result?))[]
+local methods <const> = {}
+
+local metatable <const> = { __name = "userns.parent", __index = methods }
+
+--- What a parent does for one launch.
+---@return userns.Parent
+function parent.new()
+  return setmetatable({ undo = {} }, metatable)
+end
+
 --- Does a step of a plan that is the parent's and Lua's.
 ---@param step userns.Step
----@param pid integer the child
+---@param pid integer the child; 0 before there is one
 ---@return true? ok
 ---@return userns.Error? err
-function parent.run(step, pid)
-  return DO[step.op](step, pid)
+function methods:run(step, pid)
+  return DO[step.op](step, pid, self)
+end
+
+--- Has something done when the launch has failed or the process has ended.
+---@param undo fun(result: userns.Result?) gets the result, where there is one, to add to
+function methods:defer(undo)
+  table.insert(self.undo, undo)
+end
+
+--- Undoes what was done, the last first; once.
+---@param result userns.Result?
+function methods:close(result)
+  while #self.undo > 0 do
+    table.remove(self.undo)(result)
+  end
 end
 
 return parent

@@ -27,33 +27,38 @@ local function degraded(plan, excused)
   return list
 end
 
+---@class userns.Launch
+---@field set userns.Stdio
+---@field plan userns.Plan
+---@field excused userns.Error[]
+---@field parent userns.Parent? what the parent did for it
+---@field detachable boolean?
+
 --- A handle of a process that has just been launched.
 ---@param child userns.sys.Process
 ---@param spec table normalised process spec
----@param set userns.Stdio
----@param plan userns.Plan
----@param excused userns.Error[]
----@param detachable boolean
+---@param launch userns.Launch
 ---@return userns.Process
-function process.new(child, spec, set, plan, excused, detachable)
+function process.new(child, spec, launch)
   local now <const> = sys.clock()
   return setmetatable({
     pid = child.pid,
-    stdin = set.files.stdin,
-    stdout = set.files.stdout,
-    stderr = set.files.stderr,
+    stdin = launch.set.files.stdin,
+    stdout = launch.set.files.stdout,
+    stderr = launch.set.files.stderr,
     [PRIVATE] = {
       child = child,
       spec = spec,
-      set = set,
-      detachable = detachable,
+      set = launch.set,
+      parent = launch.parent,
+      detachable = launch.detachable,
       started = now,
       alarm = spec.timeout and now + spec.timeout,
       written = 0,
       captured = {},
       truncated = false,
       timed_out = false,
-      degraded = degraded(plan, excused),
+      degraded = degraded(launch.plan, launch.excused),
     },
   }, metatable)
 end
@@ -183,6 +188,13 @@ local function result_of(state, status)
   }
 end
 
+--- What the parent did for the process is over with it.
+local function undo(state, result)
+  if state.parent then
+    state.parent:close(result)
+  end
+end
+
 --- The program has ended: its streams end with it, whoever else holds them.
 local function conclude(state)
   local status <const>, err = state.child:wait(0)
@@ -200,6 +212,7 @@ local function conclude(state)
   end
   state.set.captured, state.set.input = {}, nil
   state.result = result_of(state, status)
+  undo(state, state.result)
   return state.result
 end
 
@@ -328,6 +341,7 @@ function methods:close()
   local state <const> = self[PRIVATE]
   state.child:close()
   state.set:close()
+  undo(state)
   state.closed = true
 end
 

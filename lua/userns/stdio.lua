@@ -137,6 +137,12 @@ local function fail(set, err, field)
   return nil, err
 end
 
+--- Where a descriptor comes from, in words.
+function stdio.source_words(from)
+  return type(from) == "string" and from or io.type(from) and "file"
+    or math.type(from) == "integer" and ("fd %d"):format(from) or "file"
+end
+
 --- Opens what a process spec asks for, in the order of the plan's entries.
 ---@param process table normalised process spec
 ---@param fds { target: integer, source: string }[] the plan's entries

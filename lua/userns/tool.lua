@@ -56,7 +56,7 @@ function tool.run(path, argv)
     return nil, report
   end
   set:launched()
-  local p <close> = process.new(child, spec, set, plan, report, false)
+  local p <close> = process.new(child, spec, { set = set, plan = plan, excused = report })
   return p:wait()
 end
 

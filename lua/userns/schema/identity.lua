@@ -1,0 +1,74 @@
+-- Namespaces, ids and capabilities, as a description tells them.
+local types = require "userns.types"
+
+local identity = {}
+
+identity.namespace_names = { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time" }
+
+-- People say mount, network, hostname: the kernel says mnt, net, uts.
+local SPOKEN <const> = {
+  mount = "mnt", network = "net", hostname = "uts", process = "pid", userns = "user", ns = "mnt",
+}
+
+local namespace = types.choice(identity.namespace_names, "namespace")
+local check_namespace <const> = namespace.check
+function namespace.check(value, report, path)
+  if SPOKEN[value] then
+    report(path, ("unknown namespace '%s' (did you mean '%s'?)"):format(value, SPOKEN[value]))
+    return false
+  end
+  return check_namespace(value, report, path)
+end
+
+identity.namespaces = types.one_or_list(namespace, "list of namespace names")
+
+local range <const> = types.record({
+  { name = "inside", type = types.id, required = true, doc = "First id as the program sees it." },
+  { name = "outside", type = types.id, required = true, doc = "First id as the caller sees it." },
+  { name = "count", type = types.integer(1, 0xFFFFFFFF), required = true, doc = "How many ids." },
+}, "range")
+
+local MAP_WORDS <const> = types.choice({ "root", "self", "auto" }, "map")
+
+local ranges <const> = types.with(types.list(range), function(list)
+  return #list == 0 and "a map has one range at least" or #list > 340 and "a map has 340 ranges at most" or nil
+end)
+
+local MAP_FORMS <const> = "\"root\", \"self\", \"auto\" or a list of { inside, outside, count }"
+
+identity.id_map = types.either(MAP_FORMS, function(value)
+  return type(value) == "string" and MAP_WORDS or type(value) == "table" and ranges or nil
+end)
+
+-- The kernel's own names, 0 to 40, in order; what a kernel does not know is
+-- refused by it.
+identity.capability_names = {
+  "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+  "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+  "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+  "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+  "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+  "checkpoint_restore",
+}
+
+--- "net_raw" for "net_raw", "cap_net_raw" and "CAP_NET_RAW".
+function identity.capability(word)
+  return (word:lower():gsub("^cap_", ""))
+end
+
+local CAPABILITY <const> = types.choice(identity.capability_names, "capability")
+
+local capability <const> = {
+  name = "capability name",
+  check = function(value, report, path)
+    return CAPABILITY.check(type(value) == "string" and identity.capability(value) or value, report, path)
+  end,
+}
+
+local NONE_OR_ALL <const> = types.choice({ "none", "all" }, "capabilities")
+
+identity.capabilities = types.either("\"none\", \"all\" or a list of names", function(value)
+  return type(value) == "string" and NONE_OR_ALL or type(value) == "table" and types.list(capability) or nil
+end)
+
+return identity

@@ -1,0 +1,84 @@
+-- The stages of a set-up, in the order in which they run.  `before` names stages
+-- that must come later, and why; a spec holds every one of them against this
+-- list.
+local files = require "userns.stages.files"
+local identity = require "userns.stages.identity"
+local lifetime = require "userns.stages.lifetime"
+local settings = require "userns.stages.settings"
+
+local stages = {}
+
+local function stage(name, emit, before)
+  stages[#stages + 1] = { name = name, emit = emit, before = before or {} }
+end
+
+stage("clone", lifetime.clone, { pdeathsig = "there is no child before" })
+
+stage("pdeathsig", lifetime.pdeathsig, { maps = "a host that dies while the child waits must take it along" })
+
+stage("maps", lifetime.maps, {
+  loopback = "capabilities over the new namespaces are the mapped root's",
+  identity = "an unmapped id cannot be set",
+  mounts = "making a file with an unmapped id is EOVERFLOW",
+})
+
+stage("undumpable", lifetime.undumpable, { mounts = "nobody inside may look into the set-up" })
+
+stage("loopback", settings.loopback, { capabilities = "needs CAP_NET_ADMIN" })
+
+stage("limit_userns", settings.limit_userns, {
+  root = "the host's /proc is in sight",
+  capabilities = "needs CAP_SYS_RESOURCE, and lasts because nobody inside has it afterwards",
+})
+
+stage("propagation", files.propagation, {
+  root = "pivot_root refuses shared parents, and no mount may travel to the host",
+})
+
+stage("sources", files.sources, {
+  identity = "the caller may see what the container's root may not",
+  root = "a path means what it means on the host",
+})
+
+stage("identity", identity.identity, {
+  root = "making a file with an unmapped id is EOVERFLOW",
+  program_identity = "the builder's ids come first",
+})
+
+stage("root", files.root, { mounts = "they are put into it" })
+
+stage("mounts", files.mounts, {
+  protect = "what is not there cannot be hidden",
+  pivot = "a new proc is allowed while the host's is in sight",
+})
+
+stage("protect", files.protect, { pivot = "the host's /dev/null hides files, not one that the root may have" })
+
+stage("pivot", files.pivot, { chdir = "the working directory is inside", capabilities = "needs CAP_SYS_ADMIN" })
+
+stage("uts", settings.uts, { capabilities = "needs CAP_SYS_ADMIN over the uts namespace" })
+
+stage("session", lifetime.session, { seal = "a filter may deny it" })
+
+stage("limits", settings.limits)
+
+stage("chdir", files.chdir, { program_identity = "as the container's root one may enter what others may not" })
+
+stage("bounding", identity.bounding, {
+  program_identity = "needs CAP_SETPCAP, and else an exec as uid 0 regains everything",
+  capabilities = "needs CAP_SETPCAP",
+})
+
+stage("program_identity", identity.program_identity, { capabilities = "needs CAP_SETUID and CAP_SETGID" })
+
+stage("capabilities", identity.capabilities, { exec = "execve computes from these" })
+
+stage("seal", identity.seal, { exec = "holds for what is executed" })
+
+stage("descriptors", lifetime.descriptors, { exec = "the program inherits them" })
+
+stage("signals", lifetime.signals, { exec = "what the host ignores or blocks, the program would" })
+
+stage("exec", lifetime.exec)
+
+return stages

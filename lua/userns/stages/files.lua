@@ -1,0 +1,56 @@
+-- The tree that the program sees: what is tied, opened, mounted, hidden, and made
+-- the only one.
+local files = {}
+
+-- Descriptors that a set-up needs besides those in its slots.
+local SPARE_FILES <const> = 32
+
+--- Slaves must never have been cut off; whatever else is wanted starts private,
+--- so that nothing of the set-up travels to the host.
+function files.propagation(c)
+  if c.d.namespaces.mnt then
+    c:add {
+      op = "propagation", kind = c.d.propagation == "slave" and "slave" or "private", source = "propagation",
+    }
+  end
+end
+
+function files.sources(c)
+  local needed <const>, limit <const> = c.slots + SPARE_FILES, c.host.nofile
+  if needed > limit.soft then
+    c:add { op = "rlimit", resource = "nofile", soft = limit.hard, hard = limit.hard, source = "mounts" }
+    c.restore_nofile = true
+  end
+  table.move(c.sources, 1, #c.sources, #c.steps + 1, c.steps)
+end
+
+function files.root(c)
+  local nothing <const> = c.d.root.type == "host" and #c.mount_steps + #c.covers == 0
+  if c.d.namespaces.mnt and not nothing then
+    table.move(c.root_steps, 1, #c.root_steps, #c.steps + 1, c.steps)
+  end
+end
+
+function files.mounts(c)
+  table.move(c.mount_steps, 1, #c.mount_steps, #c.steps + 1, c.steps)
+end
+
+function files.protect(c)
+  table.move(c.covers, 1, #c.covers, #c.steps + 1, c.steps)
+  table.move(c.last, 1, #c.last, #c.steps + 1, c.steps)
+end
+
+function files.pivot(c)
+  if c.d.namespaces.mnt and c.d.root.type ~= "host" and c.d.root.source ~= "/" then
+    c:add { op = "pivot_root", source = "root" }
+  end
+  if c.d.namespaces.mnt and (c.d.propagation == "shared" or c.d.propagation == "unbindable") then
+    c:add { op = "propagation", kind = c.d.propagation, source = "propagation" }
+  end
+end
+
+function files.chdir(c)
+  c:add { op = "chdir", path = c.process.cwd, source = "process.cwd" }
+end
+
+return files

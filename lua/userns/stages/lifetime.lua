@@ -1,0 +1,88 @@
+-- The child's life, from the clone to the program.
+local schema = require "userns.schema"
+local stdio = require "userns.stdio"
+
+local lifetime = {}
+
+local function namespace_list(set)
+  local list <const> = {}
+  for _, name in ipairs(schema.namespaces) do
+    list[#list + 1] = set[name] and name or nil
+  end
+  return list
+end
+
+function lifetime.clone(c)
+  if c.identity.separate then
+    c:add { op = "image", path = c.host.image }
+  end
+  c:add { op = "clone", namespaces = namespace_list(c.d.namespaces), source = "namespaces" }
+  c:add { op = "close_fds", source = "process.fds" }
+end
+
+function lifetime.pdeathsig(c)
+  if c.d.die_with_parent then
+    c:add { op = "pdeathsig", signal = "KILL", source = "die_with_parent" }
+  end
+end
+
+function lifetime.maps(c)
+  c:add { op = "await" }
+  if c.d.namespaces.user then
+    if c.identity.setgroups.write then
+      c:add { op = "setgroups", value = c.identity.setgroups.write, source = "setgroups" }
+    end
+    for _, kind in ipairs { "uid", "gid" } do
+      local ids_of <const>, field <const> = c.identity[kind], kind .. "_map"
+      table.insert(c.degraded, ids_of.degraded)
+      c:add { op = ids_of.helper and "new" .. kind .. "map" or field, path = ids_of.helper, map = ids_of.map,
+        source = field }
+    end
+  end
+  c:add { op = "release" }
+end
+
+function lifetime.undumpable(c)
+  if c.identity.separate then
+    c:add { op = "undumpable" }
+  end
+end
+
+function lifetime.session(c)
+  if c.d.new_session then
+    c:add { op = "setsid", source = "new_session" }
+  end
+  c:add { op = "keyring", required = c.d.strict or nil }
+end
+
+function lifetime.descriptors(c)
+  local fds <const> = {}
+  for target, field in ipairs { "stdin", "stdout", "stderr" } do
+    fds[target] = { target = target - 1, from = stdio.source_words(c.process[field]), source = "process." .. field }
+  end
+  local further <const> = {}
+  for target in next, c.process.fds do
+    further[#further + 1] = target
+  end
+  table.sort(further)
+  for _, target in ipairs(further) do
+    fds[#fds + 1] = {
+      target = target, from = stdio.source_words(c.process.fds[target]), source = ("process.fds[%d]"):format(target),
+    }
+  end
+  c:add { op = "descriptors", fds = fds, source = "process.fds" }
+end
+
+function lifetime.signals(c)
+  c:add { op = "signals" }
+end
+
+function lifetime.exec(c)
+  local what <const> = c.program
+  c:add {
+    op = "exec", program = what.name, paths = what.paths, argv = what.argv, env = what.env,
+    source = "process[1]",
+  }
+end
+
+return lifetime
