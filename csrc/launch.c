@@ -347,10 +347,35 @@ static int run_parent_step(struct launch *l, const union any_step *s)
     }
 }
 
-static int call_lua_step(struct launch *l, const struct step *s)
+/* The slot of what Lua opens for the child, before there is one. */
+static int64_t taken_slot(const union any_step *s)
 {
-    l->failure = (struct report){.step = s->number};
-    return l->call(l, s->number);
+    switch ((enum op)s->step.op) {
+    case OP_idmap:
+        return s->idmap.slot;
+    case OP_take:
+        return s->take.slot;
+    default:
+        return -1;
+    }
+}
+
+static int call_lua_step(struct launch *l, const union any_step *s)
+{
+    int fd = -1;
+    int64_t slot = taken_slot(s);
+    l->failure = (struct report){.step = s->step.number};
+    if (l->call(l, s->step.number, &fd) != 0)
+        return -1;
+    if (slot < 0)
+        return 0;
+    if (fd < 0) {
+        errno = EBADF;
+        return fail(l, s->step.number, 0);
+    }
+    ((int32_t *)(void *)((char *)l->arena + l->arena->slots))[slot] = fd;
+    keep(l->arena, fd);
+    return 0;
 }
 
 /* The parent's steps from one of the plan's to another, which is not done. */
@@ -360,7 +385,7 @@ static int run_parent(struct launch *l, uint32_t from, uint32_t to)
     for (uint32_t i = from; i < to && result == 0; i++) {
         const union any_step *s = &steps(l->arena)[i];
         if (s->step.side == LUA)
-            result = call_lua_step(l, &s->step);
+            result = call_lua_step(l, s);
         else if (s->step.side == PARENT)
             result = run_parent_step(l, s);
     }

@@ -29,9 +29,9 @@ struct launch {
     struct report failure;
     bool running; /* there may be a child without a program */
 
-    /* Does a parent's step that needs Lua; not 0: it failed, and says why
-       itself. */
-    int (*call)(struct launch *l, uint32_t step);
+    /* Does a parent's step that needs Lua, which may open a descriptor for the
+       child; not 0: it failed, and says why itself. */
+    int (*call)(struct launch *l, uint32_t step, int *ret_fd);
     void *context;
 };
 

@@ -28,6 +28,7 @@ struct packer {
     struct program *program;
     uint32_t slots;
     uint32_t owned;
+    uint32_t taken; /* descriptors that steps get from Lua */
     at descriptors;
 };
 
@@ -300,7 +301,7 @@ static at pack_descriptors(struct packer *p, const char *field)
 #define DESCRIPTORS(field) s->field = pack_descriptors(p, #field);
 #include "ops.def"
 
-#define OPERANDS_MAX 8
+#define OPERANDS_MAX 12
 
 static const struct {
     const char *name;
@@ -358,8 +359,30 @@ static int64_t slot_of(const union any_step *s)
         return s->open.slot;
     case OP_mount:
         return s->mount.slot;
+    case OP_overlay:
+        return s->overlay.slot;
+    case OP_idmap:
+        return s->idmap.slot;
+    case OP_take:
+        return s->take.slot;
     default:
         return -1;
+    }
+}
+
+/* How many file systems of the container's own a step makes at most. */
+static uint32_t own_file_systems(enum op op)
+{
+    switch (op) {
+    case OP_mount:
+    case OP_root_tmpfs:
+    case OP_mask: /* one for all its directories */
+        return 1;
+    case OP_overlay:
+    case OP_root_overlay:
+        return 2; /* with what is written kept in memory */
+    default:
+        return 0;
     }
 }
 
@@ -371,10 +394,8 @@ static void count_room(struct packer *p, const union any_step *s)
         luaL_error(p->L, "a slot is out of range");
     if (slot >= (int64_t)p->slots)
         p->slots = (uint32_t)slot + 1;
-    /* mask makes one file system for all its directories */
-    if (s->step.op == OP_mount || s->step.op == OP_root_tmpfs ||
-        s->step.op == OP_mask)
-        p->owned++;
+    p->owned += own_file_systems((enum op)s->step.op);
+    p->taken += s->step.op == OP_idmap || s->step.op == OP_take;
 }
 
 static void pack_step(struct packer *p, at steps, uint32_t i)
@@ -413,9 +434,9 @@ static void pack_plan(struct packer *p)
     for (uint32_t i = 0; i < count; i++)
         pack_step(p, steps, i);
     at slots = reserve(p, (size_t)p->slots * sizeof(int32_t));
-    at owned = reserve(p, (size_t)p->owned * sizeof(uint64_t));
-    at kept =
-        reserve(p, (descriptor_count(p) + KEPT_BESIDES) * sizeof(int32_t));
+    at owned = reserve(p, (size_t)p->owned * sizeof(int64_t));
+    at kept = reserve(p, (descriptor_count(p) + p->taken + KEPT_BESIDES) *
+                             sizeof(int32_t));
     *(struct arena *)at_offset(p, head) = (struct arena){
         .size = (uint32_t)p->program->used,
         .count = count,

@@ -118,9 +118,10 @@ static int launch_gc(lua_State *L)
     return 0;
 }
 
-/* Calls the function that does Lua's steps; what it returned besides nil, or
-   raised, stays on the stack. */
-static int call_lua(struct launch *l, uint32_t step)
+/* Calls the function that does Lua's steps: an integer that it returns is a
+   descriptor for the child; what it returned besides nil, or raised, stays on
+   the stack. */
+static int call_lua(struct launch *l, uint32_t step, int *ret_fd)
 {
     lua_State *L = l->context;
     lua_pushvalue(L, 3);
@@ -129,6 +130,9 @@ static int call_lua(struct launch *l, uint32_t step)
     if (lua_pcall(L, 2, 2, 0) != 0)
         return -1;
     bool done = lua_toboolean(L, -2);
+    lua_Integer fd = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : -1;
+    if (0 <= fd && fd <= INT_MAX)
+        *ret_fd = (int)fd;
     lua_remove(L, -2);
     if (done)
         lua_pop(L, 1);
@@ -141,8 +145,9 @@ static int call_lua(struct launch *l, uint32_t step)
  * @param program userdata what pack returned
  * @param descriptors integer[] for each entry of the plan's descriptors step
  *   the number of the descriptor it comes from, -1 for the host's own
- * @param parent_step (fun(step: integer, pid: integer): true?, userns.Error?)?
- *   does the parent's steps that are not C's: newuidmap, newgidmap
+ * @param parent_step (fun(step: integer, pid: integer): true|integer|nil,
+ * userns.Error?)? does the parent's steps that are not C's; of one that opens
+ * something for the child it is the descriptor's number that is returned
  * @return userns.sys.Process? process
  * @return userns.Error|userns.Error[] err step, syscall, errno and item; beside
  *   a process the refusals that did not end the set-up

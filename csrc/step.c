@@ -36,7 +36,7 @@ char **step_strings(const struct child *c, at offset)
 
 /* A refusal that weakens or lacks something without ending the set-up: the
    parent lists it in the result, or ends what is strict. */
-static void excuse(struct child *c, long error)
+void step_excuse(struct child *c, long error)
 {
     struct control *control = c->control;
     if (control->excused_count < EXCUSED)
@@ -209,7 +209,7 @@ long userns_do_keyring(struct child *c, const struct step_keyring *s)
         return 0;
     if (s->required)
         return serial;
-    excuse(c, serial);
+    step_excuse(c, serial);
     return 0;
 }
 

@@ -91,7 +91,7 @@ struct arena {
     at steps;       /* union any_step[count] */
     at slots;       /* int32_t[slot_count]: the sources that open opened */
     uint32_t slot_count;
-    at owned; /* uint64_t[]: devices of file systems of its own */
+    at owned; /* int64_t[]: devices of file systems of its own */
     uint32_t owned_count;
     at kept; /* int32_t[]: what stays open, ascending */
     uint32_t kept_count;

@@ -34,6 +34,27 @@ static long open_source(struct child *c, const struct step_open *s)
                     (s->recursive ? AT_RECURSIVE : 0));
 }
 
+static bool is_node(unsigned mode)
+{
+    return S_ISCHR(mode) || S_ISBLK(mode);
+}
+
+/* A device is what its number says, not what its name promises; and what the
+   caller has open must be what is found under its name. */
+static long check_source(const struct step_open *s, const struct statx *st)
+{
+    if (s->major >= 0 &&
+        (!S_ISCHR(st->stx_mode) || st->stx_rdev_major != s->major ||
+         st->stx_rdev_minor != s->minor))
+        return -ENODEV;
+    if (s->node && !is_node(st->stx_mode))
+        return -ENODEV;
+    if (s->inode >= 0 &&
+        (st->stx_ino != (uint64_t)s->inode || step_device(st) != s->device))
+        return -ESTALE;
+    return 0;
+}
+
 long userns_do_open(struct child *c, const struct step_open *s)
 {
     struct statx st;
@@ -41,31 +62,13 @@ long userns_do_open(struct child *c, const struct step_open *s)
     *slot(c, s->slot) = fd < 0 ? -1 : (int32_t)fd;
     if (fd == -ENOENT && s->optional)
         return 0;
-    if (fd < 0 || s->major < 0)
+    if (fd < 0 || (s->major < 0 && !s->node && s->inode < 0))
         return fd < 0 ? fd : 0;
-    /* A device is what its number says, not what its name promises. */
     long error = step_stat(c, fd, &st);
-    if (error == 0 && (!S_ISCHR(st.stx_mode) || st.stx_rdev_major != s->major ||
-                       st.stx_rdev_minor != s->minor))
-        error = -ENODEV;
-    return error;
+    return error != 0 ? error : check_source(s, &st);
 }
 
-static long set_attrs(struct child *c, long fd, uint64_t attrs, bool recursive)
-{
-    uint64_t atime = attrs & MOUNT_ATTR__ATIME;
-    struct mount_attr attr = {
-        .attr_set = attrs,
-        .attr_clr = atime != 0 ? MOUNT_ATTR__ATIME : 0,
-    };
-    if (attrs == 0)
-        return 0;
-    return CALL(c, mount_setattr, fd, "",
-                AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
-                sizeof attr);
-}
-
-static long move_to(struct child *c, long mount, long target)
+long step_move_to(struct child *c, long mount, long target)
 {
     return CALL(c, move_mount, mount, "", target, "",
                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
@@ -96,8 +99,8 @@ static long configure(struct child *c, long fs, char **options)
 }
 
 /* A mount that is not attached yet; its file system is the container's own. */
-static long new_mount(struct child *c, const char *type, char **options,
-                      uint64_t attrs)
+long step_new_mount(struct child *c, const char *type, char **options,
+                    uint64_t attrs)
 {
     long fs = CALL(c, fsopen, type, FSOPEN_CLOEXEC);
     if (fs < 0)
@@ -124,11 +127,11 @@ static long put(struct child *c, long mount, long target, unsigned mode)
 {
     bool mismatch = !S_ISDIR(mode) && is_directory(c, target);
     c->syscall = SYS_move_mount;
-    return mismatch ? -EISDIR : move_to(c, mount, target);
+    return mismatch ? -EISDIR : step_move_to(c, mount, target);
 }
 
 /* Attaches a mount inside the root. */
-static long attach(struct child *c, long mount, char *path, unsigned mode)
+long step_attach(struct child *c, long mount, char *path, unsigned mode)
 {
     long target = step_make(c, path, mode);
     long error = target < 0 ? target : put(c, mount, target, mode);
@@ -138,11 +141,11 @@ static long attach(struct child *c, long mount, char *path, unsigned mode)
 
 long userns_do_mount(struct child *c, const struct step_mount *s)
 {
-    long fd =
-        new_mount(c, text(c, s->type), step_strings(c, s->options), s->attrs);
+    long fd = step_new_mount(c, text(c, s->type), step_strings(c, s->options),
+                             s->attrs);
     if (fd < 0)
         return fd;
-    long error = attach(c, fd, text(c, s->target), S_IFDIR | 0755U);
+    long error = step_attach(c, fd, text(c, s->target), S_IFDIR | 0755U);
     if (error == 0 && s->slot >= 0)
         *slot(c, s->slot) = (int32_t)fd;
     else
@@ -153,18 +156,20 @@ long userns_do_mount(struct child *c, const struct step_mount *s)
 static long bind_tree(struct child *c, const struct step_bind *s, long tree)
 {
     struct statx st;
-    uint64_t attrs = s->attrs;
+    struct mount_attr attr = step_attr(s->attrs);
     long error = step_stat(c, tree, &st);
     if (error != 0)
         return error;
     /* A device that is bound by name is meant to be used. */
-    if (S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode))
-        attrs &= ~(uint64_t)MOUNT_ATTR_NODEV;
-    error = set_attrs(c, tree, attrs, true);
-    return error != 0 ? error
-                      : attach(c, tree, text(c, s->target),
-                               S_ISDIR(st.stx_mode) ? S_IFDIR | 0755U
-                                                    : S_IFREG | 0644U);
+    if (is_node(st.stx_mode))
+        attr.attr_set &= ~(uint64_t)MOUNT_ATTR_NODEV;
+    bool late = false;
+    error = step_set_attrs_early(c, tree, attr, true, &late);
+    if (error == 0)
+        error = step_attach(c, tree, text(c, s->target),
+                            S_ISDIR(st.stx_mode) ? S_IFDIR | 0755U
+                                                 : S_IFREG | 0644U);
+    return error == 0 && late ? step_set_attrs(c, tree, attr, true) : error;
 }
 
 long userns_do_bind(struct child *c, const struct step_bind *s)
@@ -179,7 +184,7 @@ long userns_do_bind(struct child *c, const struct step_bind *s)
 
 /* Over the host's root, where the host's tree stays in sight: a path's lookup
    begins below what is mounted on "/". */
-static long attach_root(struct child *c, long fd)
+long step_attach_root(struct child *c, long fd)
 {
     c->root = (int)fd;
     return CALL(c, move_mount, fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
@@ -200,17 +205,24 @@ long userns_do_root_bind(struct child *c, const struct step_root_bind *s)
     long error = step_stat(c, fd, &st);
     if (error == 0 && !S_ISDIR(st.stx_mode))
         error = -ENOTDIR;
+    bool late = false;
     if (error == 0)
-        error = set_attrs(c, fd, s->attrs, true);
+        error = step_set_attrs_early(c, fd, step_attr(s->attrs), true, &late);
+    if (error == 0 && !late)
+        error = step_set_attrs(c, fd, step_attr(s->top_attrs), false);
     if (error == 0)
-        error = set_attrs(c, fd, s->top_attrs, false);
-    return error != 0 ? error : attach_root(c, fd);
+        error = step_attach_root(c, fd);
+    if (error == 0 && late)
+        error = step_set_attrs(c, fd, step_attr(s->attrs), true);
+    if (error == 0 && late)
+        error = step_set_attrs(c, fd, step_attr(s->top_attrs), false);
+    return error;
 }
 
 long userns_do_root_tmpfs(struct child *c, const struct step_root_tmpfs *s)
 {
-    long fd = new_mount(c, "tmpfs", step_strings(c, s->options), s->attrs);
-    return fd < 0 ? fd : attach_root(c, fd);
+    long fd = step_new_mount(c, "tmpfs", step_strings(c, s->options), s->attrs);
+    return fd < 0 ? fd : step_attach_root(c, fd);
 }
 
 /* One empty tmpfs hides every directory. */
@@ -218,9 +230,9 @@ static long empty_tree(struct child *c)
 {
     if (c->empty >= 0)
         return copy_tree(c, c->empty, false);
-    long fd = new_mount(c, "tmpfs", NULL,
-                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-                            MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    long fd = step_new_mount(c, "tmpfs", NULL,
+                             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                                 MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (fd >= 0)
         c->empty = (int)fd;
     return fd;
@@ -235,7 +247,7 @@ static long mask_path(struct child *c, long target, long null)
     long fd = S_ISDIR(st.stx_mode) ? empty_tree(c) : copy_tree(c, null, false);
     if (fd < 0)
         return fd;
-    error = move_to(c, fd, target);
+    error = step_move_to(c, fd, target);
     if (fd != c->empty)
         shut(fd);
     return error;
@@ -247,9 +259,13 @@ static long readonly_path(struct child *c, long target, long unused)
     long fd = copy_tree(c, target, true);
     if (fd < 0)
         return fd;
-    long error = set_attrs(c, fd, MOUNT_ATTR_RDONLY, true);
+    struct mount_attr attr = step_attr(MOUNT_ATTR_RDONLY);
+    bool late = false;
+    long error = step_set_attrs_early(c, fd, attr, true, &late);
     if (error == 0)
-        error = move_to(c, fd, target);
+        error = step_move_to(c, fd, target);
+    if (error == 0 && late)
+        error = step_set_attrs(c, fd, attr, true);
     shut(fd);
     return error;
 }
@@ -289,8 +305,12 @@ long userns_do_remount(struct child *c, const struct step_remount *s)
                            : step_resolve(c, text(c, s->target), O_PATH);
     if (fd < 0)
         return fd;
-    long error = set_attrs(c, fd, s->attrs, s->recursive);
-    shut(fd);
+    struct mount_attr attr = step_attr(s->attrs);
+    attr.attr_clr |= s->clear;
+    attr.propagation = s->propagation;
+    long error = step_set_attrs(c, fd, attr, s->recursive);
+    if (s->slot < 0)
+        shut(fd);
     return error;
 }
 
@@ -306,15 +326,29 @@ static long unmount_stack(struct child *c, long root)
     return error > 0 ? -EBUSY : error;
 }
 
+/* An initramfs, or the root of a caller that is chrooted, cannot be pivoted
+   away: it stays, covered by the new root and out of reach of its processes. */
+static long confine(struct child *c, long refusal)
+{
+    step_excuse(c, refusal);
+    long error = CALL(c, fchdir, c->root);
+    if (error == 0)
+        error = CALL(c, chroot, ".");
+    return error != 0 ? error : CALL(c, chdir, "/");
+}
+
 /* The old root ends up on top of the new one, without a directory for it, and
    goes: nothing leads back. */
 long userns_do_pivot_root(struct child *c, const struct step_pivot_root *s)
 {
-    (void)s;
     long old = CALL(c, openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
     long error = old < 0 ? old : CALL(c, fchdir, c->root);
     if (error == 0)
         error = CALL(c, pivot_root, ".", ".");
+    if (error == -EINVAL && !s->required) {
+        shut(old);
+        return confine(c, error);
+    }
     if (error == 0)
         error = unmount_stack(c, old);
     shut(old);

@@ -55,7 +55,28 @@ long step_write(struct child *c, long fd, const char *data, size_t size);
 /* The type and identity of what a descriptor is open on. */
 long step_stat(struct child *c, long fd, struct statx *st);
 
+/* A refusal that weakens or lacks something without ending the set-up. */
+void step_excuse(struct child *c, long error);
+
+/* step_attrs.c: attributes of mounts. */
+#define FD_PATH_SIZE 32
+struct mount_attr;
+struct mount_attr step_attr(uint64_t attrs);
+long step_set_attrs(struct child *c, long fd, struct mount_attr attr,
+                    bool recursive);
+long step_set_attrs_early(struct child *c, long fd, struct mount_attr attr,
+                          bool recursive, bool *ret_late);
+void step_fd_path(char *path, long fd);
+
+/* step_mount.c: mounts that are not attached yet, and where they go. */
+long step_new_mount(struct child *c, const char *type, char **options,
+                    uint64_t attrs);
+long step_move_to(struct child *c, long mount, long target);
+long step_attach(struct child *c, long mount, char *path, unsigned mode);
+long step_attach_root(struct child *c, long fd);
+
 /* step_path.c: paths inside the container's root. */
+int64_t step_device(const struct statx *st);
 long step_own(struct child *c, long fd);
 bool step_is_owned(struct child *c, long fd);
 long step_resolve(struct child *c, const char *path, uint64_t flags);

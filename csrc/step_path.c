@@ -14,9 +14,10 @@ long step_stat(struct child *c, long fd, struct statx *st)
     return CALL(c, statx, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, st);
 }
 
-static uint64_t device(uint32_t major, uint32_t minor)
+/* The device that a file lies on, as one number. */
+int64_t step_device(const struct statx *st)
 {
-    return (uint64_t)major << 32 | minor;
+    return (int64_t)((uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor);
 }
 
 /* A file system that this set-up has mounted itself belongs to the container:
@@ -24,11 +25,10 @@ static uint64_t device(uint32_t major, uint32_t minor)
 long step_own(struct child *c, long fd)
 {
     struct statx st;
-    uint64_t *owned = in_arena(c, c->arena->owned);
+    int64_t *owned = in_arena(c, c->arena->owned);
     long error = step_stat(c, fd, &st);
     if (error == 0)
-        owned[c->arena->owned_count++] =
-            device(st.stx_dev_major, st.stx_dev_minor);
+        owned[c->arena->owned_count++] = step_device(&st);
     return error;
 }
 
@@ -37,14 +37,14 @@ long step_own(struct child *c, long fd)
 bool step_is_owned(struct child *c, long fd)
 {
     struct statx st;
-    const uint64_t *owned = in_arena(c, c->arena->owned);
+    const int64_t *owned = in_arena(c, c->arena->owned);
     uint32_t noted = c->syscall;
     long error = step_stat(c, fd, &st);
     c->syscall = noted;
     if (error != 0)
         return false;
     for (uint32_t i = 0; i < c->arena->owned_count; i++)
-        if (owned[i] == device(st.stx_dev_major, st.stx_dev_minor))
+        if (owned[i] == step_device(&st))
             return true;
     return false;
 }

@@ -45,6 +45,7 @@ int luaopen_userns_sys(lua_State *L)
     lua_newtable(L);
     userns_open_error(L);
     userns_open_fd(L);
+    userns_open_file(L);
     userns_open_process(L);
     userns_open_clone(L);
     userns_open_exec(L);

@@ -10,6 +10,7 @@ void userns_open_clone(lua_State *L);     /* clone with a Lua function */
 void userns_open_error(lua_State *L);     /* the error object */
 void userns_open_exec(lua_State *L);      /* exec, close_range */
 void userns_open_fd(lua_State *L);        /* descriptors, pipes, poll */
+void userns_open_file(lua_State *L);      /* what files are */
 void userns_open_identity(lua_State *L);  /* ids, groups, umask */
 void userns_open_idmap(lua_State *L);     /* uid_map, gid_map, setgroups */
 void userns_open_launch(lua_State *L);    /* an arena becomes a child */

@@ -680,7 +680,7 @@ function sys.ops() end
 ---with the step that failed and nothing left behind.
 ---@param program userdata what pack returned
 ---@param descriptors integer[] for each entry of the plan's descriptors step the number of the descriptor it comes from, -1 for the host's own
----@param parent_step? (fun(step: integer, pid: integer): true?, userns.Error?) does the parent's steps that are not C's: newuidmap, newgidmap
+---@param parent_step? (fun(step: integer, pid: integer): true|integer|nil, userns.Error?) does the parent's steps that are not C's; of one that opens something for the child it is the descriptor's number that is returned
 ---@return userns.sys.Process? process
 ---@return userns.Error|userns.Error[] err step, syscall, errno and item; beside a process the refusals that did not end the set-up
 ---See clone(2).
@@ -690,6 +690,23 @@ function sys.launch(program, descriptors, parent_step) end
 ---the module was loaded.
 ---@return string path
 function sys.image_path() end
+
+---What a file is: its type (file, directory, symlink, char, block, fifo,
+---socket), mode, owner, size in bytes, and the two numbers that tell it from
+---all others.
+---@param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is open
+---@param how? string|string[] words: nofollow (a symbolic link itself)
+---@return { type: string, mode: integer, uid: integer, gid: integer, size: integer, device: integer, inode: integer }? stat
+---@return userns.Error? err ENOENT, EACCES, EBADF
+---See stat(2).
+function sys.stat(file, how) end
+
+---What a symbolic link says.
+---@param path string
+---@return string? text
+---@return userns.Error? err EINVAL: it is no symbolic link
+---See readlink(2).
+function sys.readlink(path) end
 
 ---The mounts that a process sees.
 ---@param process? integer|"self"|userns.Process "self", the calling thread, when absent

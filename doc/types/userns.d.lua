@@ -9,6 +9,17 @@
 ---@field readonly? boolean Nothing can be written below. Default: false.
 ---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
 
+---Directories laid over each other become the root; mounts below them are not seen.
+---@class userns.Root.overlay
+---@field type "overlay"
+---@field lower string|string[] Directories to see, the topmost first.
+---@field upper? string Where changes go; `"tmpfs"`: to memory, and away with the container. Default: none: read-only.
+---@field work? string An empty directory beside `upper`, for the kernel.
+---@field size? integer|string Bytes it can hold at most (`"64M"`).
+---@field mode? integer|string Permission bits. Default: "0755".
+---@field readonly? boolean Nothing can be written below. Default: false.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
 ---An empty root that holds only what is mounted in it.
 ---@class userns.Root.tmpfs
 ---@field type "tmpfs"
@@ -17,27 +28,40 @@
 ---@field readonly? boolean Nothing can be written below. Default: false.
 ---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
 
----@alias userns.Root userns.Root.bind|userns.Root.tmpfs
+---@alias userns.Root userns.Root.bind|userns.Root.overlay|userns.Root.tmpfs
 
 ---The source is seen at the target too.
 ---@class userns.MountEntry.bind
 ---@field type "bind"
----@field source string A directory, file or device of the host's tree.
+---@field source string|file*|userns.Fd|{ fd: integer } A directory, file or device of the host's tree, by its path or as it is open.
 ---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
 ---@field readonly? boolean Nothing can be written below. Default: false.
 ---@field recursive? boolean With the mounts below it. Default: true.
 ---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
 ---@field optional? boolean A source that does not exist is passed over. Default: false.
+---@field propagation? "private"|"slave"|"shared"|"unbindable" Whether mounts travel between here and where the source was. Default: "private".
+---@field idmap? true|{ uid: userns.IdRange[], gid: userns.IdRange[] } `true`: the ids on disk are those inside, by the container's own maps; or maps of its own.
+
+---The cgroup v2 hierarchy from the new cgroup namespace's root on.
+---@class userns.MountEntry.cgroup
+---@field type "cgroup"
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field readonly? boolean Nothing can be written below. Default: true.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
 
 ---A minimal /dev: null zero full random urandom tty, pts, ptmx, shm, fd, stdin, stdout, stderr.
 ---@class userns.MountEntry.dev
 ---@field type "dev"
 ---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field devices? string[] Further devices of the host's to have here, as `/dev/fuse`. Default: none.
 
 ---Pseudo-terminals of its own.
 ---@class userns.MountEntry.devpts
 ---@field type "devpts"
 ---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field mode? integer|string Permission bits. Default: "0620".
+---@field ptmxmode? integer|string Permission bits of its `ptmx`. Default: "0666".
+---@field gid? integer The group of new terminals. Default: 5, if mapped.
 ---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
 
 ---A directory.
@@ -57,18 +81,47 @@
 ---@field uid? integer Its uid inside.
 ---@field gid? integer Its gid inside.
 
+---Attaches a mount that the caller has prepared.
+---@class userns.MountEntry.move
+---@field type "move"
+---@field source file*|userns.Fd|{ fd: integer } A mount that is attached nowhere, as `sys.open_tree` and `sys.fsmount` return; used up by one launch.
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+
 ---The POSIX message queues of the new ipc namespace.
 ---@class userns.MountEntry.mqueue
 ---@field type "mqueue"
 ---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
 ---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
 
+---Directories laid over each other (kernel's overlayfs).
+---@class userns.MountEntry.overlay
+---@field type "overlay"
+---@field lower string|string[] Directories to see, the topmost first.
+---@field upper? string Where changes go; `"tmpfs"`: to memory, and away with the container. Default: none: read-only.
+---@field work? string An empty directory beside `upper`, for the kernel.
+---@field size? integer|string Bytes it can hold at most (`"64M"`).
+---@field mode? integer|string Permission bits. Default: "0755".
+---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field readonly? boolean Nothing can be written below. Default: false.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
 ---The processes of the new pid namespace; dangerous parts are masked (`masked_paths`).
 ---@class userns.MountEntry.proc
 ---@field type "proc"
 ---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
+---@field subset? "pid" `"pid"`: processes and nothing else. Default: everything.
+---@field hidepid? "off"|"noaccess"|"invisible"|"ptraceable" What is seen of other users' processes. Default: "off".
 ---@field readonly? boolean Nothing can be written below. Default: false.
 ---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+
+---Changes what a mount allows.
+---@class userns.MountEntry.remount
+---@field type "remount"
+---@field target string A mount, in the program's view.
+---@field readonly? boolean Nothing can be written below, or it can. Default: as it is.
+---@field recursive? boolean With the mounts below it. Default: false.
+---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
+---@field propagation? "private"|"slave"|"shared"|"unbindable" Whether mounts travel. Default: as it is.
 
 ---A symbolic link.
 ---@class userns.MountEntry.symlink
@@ -88,13 +141,14 @@
 ---@field type "tmpfs"
 ---@field target string Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.
 ---@field size? integer|string Bytes it can hold at most (`"64M"`).
+---@field inodes? integer Files it can hold at most.
 ---@field mode? integer|string Permission bits. Default: "1777".
 ---@field uid? integer Its uid inside.
 ---@field gid? integer Its gid inside.
 ---@field readonly? boolean Nothing can be written below. Default: false.
 ---@field options? string|string[] Words: `nosuid nodev noexec noatime nodiratime`; `suid dev exec` take a default back.
 
----@alias userns.MountEntry userns.MountEntry.bind|userns.MountEntry.dev|userns.MountEntry.devpts|userns.MountEntry.dir|userns.MountEntry.file|userns.MountEntry.mqueue|userns.MountEntry.proc|userns.MountEntry.symlink|userns.MountEntry.sysfs|userns.MountEntry.tmpfs
+---@alias userns.MountEntry userns.MountEntry.bind|userns.MountEntry.cgroup|userns.MountEntry.dev|userns.MountEntry.devpts|userns.MountEntry.dir|userns.MountEntry.file|userns.MountEntry.move|userns.MountEntry.mqueue|userns.MountEntry.overlay|userns.MountEntry.proc|userns.MountEntry.remount|userns.MountEntry.symlink|userns.MountEntry.sysfs|userns.MountEntry.tmpfs
 
 ---@class userns.ProcessSpec
 ---@field argv0? string What the program is told its name is. Default: the program.
@@ -129,6 +183,7 @@
 ---@field propagation? "private"|"slave"|"shared"|"unbindable" Whether mounts travel between the host and the container. Default: "private".
 ---@field masked_paths? string[] Files and directories to hide, where they exist. Default: the usual set, for each `proc`.
 ---@field readonly_paths? string[] Files and directories to make read-only, where they exist. Default: the usual set, for each `proc`.
+---@field devices? string[] Devices of the host's that are seen under their own names; mostly below a `dev` mount. Default: none.
 ---@field capabilities? "none"|"all"|string[] What the program keeps: permitted, effective, bounding, and ambient unless uid 0. Default: "none".
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own. Default: false.

@@ -36,14 +36,23 @@ function context:new_slot()
   return self.slots - 1
 end
 
---- Has a path opened while the host's tree is in sight; the slot it gets.
+--- Has a path opened while the host's tree is in sight; the slot it gets.  One
+--- that stays tied to the host's mounts is opened before they are cut off.
 function context:open(path, source, how)
   local slot <const> = self:new_slot()
-  self.sources[#self.sources + 1] = {
+  table.insert(how.tied and self.tied or self.sources, {
     op = "open", slot = slot, path = path, source = source, copy = how.copy, recursive = how.recursive,
-    major = how.major, minor = how.minor, optional = how.optional,
-  }
+    major = how.major, minor = how.minor, node = how.node, device = how.device, inode = how.inode,
+    optional = how.optional,
+  })
   return slot
+end
+
+--- Has the parent open something for the child, before there is one; its slot.
+function context:prepare(step)
+  step.slot = self:new_slot()
+  table.insert(self.prepared, step)
+  return step.slot
 end
 
 --- Has names below a mount hidden and protected, unless the description says
@@ -118,6 +127,9 @@ local function lay_out(c)
     for i, mount in ipairs(d.mounts) do
       mounts.add(c, mount, ("mounts[%d]"):format(i))
     end
+    for i, path in ipairs(d.devices) do
+      mounts.device(c, path, ("devices[%d]"):format(i))
+    end
   end)
   cover_given(c)
   open_null(c)
@@ -187,7 +199,7 @@ function compile.compile(d, process, host, what)
   local c <const> = setmetatable({
     d = d, process = process, host = host, identity = identity, kept = sorted(d.capabilities),
     program = what or program.of(process, host),
-    steps = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
+    steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
   }, context)
   lay_out(c)
   for _, s in ipairs(stages) do

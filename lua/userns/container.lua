@@ -3,6 +3,7 @@ local compile = require "userns.compile"
 local describe = require "userns.describe"
 local error_object = require "userns.error"
 local host = require "userns.host"
+local lookup = require "userns.lookup"
 local normalise = require "userns.normalise"
 local parent = require "userns.parent"
 local process = require "userns.process"
@@ -36,6 +37,12 @@ function container.new(description)
   local d <const>, err = validate.description(description)
   if not d then
     return nil, err
+  end
+  for _, look in ipairs { lookup.places, lookup.readonly_targets } do
+    local problems <const> = look(d)
+    if #problems > 0 then
+      return nil, error_object.invalid(problems)
+    end
   end
   return setmetatable({ [PRIVATE] = { description = d } }, metatable)
 end
@@ -126,6 +133,7 @@ local function launch(box, spec)
     return nil, error_object.locate(report, plan)
   end
   set:launched()
+  helper:launched()
   return process.new(child, spec, {
     set = set, plan = plan, excused = report, parent = helper, detachable = not box.description.die_with_parent,
   })

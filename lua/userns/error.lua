@@ -43,7 +43,14 @@ local PLACE <const> = {
 }
 
 -- Per op: which part of its field a failure is about, where it is not the whole.
+--- Which layer of an overlay a failure is about, where one is.
+local function layer(_, err)
+  return PLACE[err.syscall] and { ".target", nil } or err.item and { (".lower[%d]"):format(err.item), nil } or nil
+end
+
 local REFINE <const> = {
+  overlay = layer,
+  root_overlay = layer,
   bind = function(step, err)
     return PLACE[err.syscall] and { ".target", step.target } or { ".source", step.path }
   end,
@@ -81,6 +88,19 @@ local HINTS <const> = {
     hint = "/proc/sys is read-only here, as it is in many containers; set allow_userns = true to go without" },
   { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
     hint = "the directory is outside the container's root" },
+  { ops = { overlay = true, root_overlay = true }, code = "EINVAL", syscall = "fsconfig",
+    hint = "perhaps a layer has mounts below it, which a new user namespace may not uncover; or `upper` and `work` are "
+      .. "not on one file system that can be an upper layer" },
+  { ops = { bind = true }, code = "EINVAL", syscall = "move_mount",
+    hint = "a prepared mount is attached nowhere, and is used up by one launch" },
+  { ops = { open = true }, code = "ESTALE", hint = "what the caller has open is not what is found under its name now" },
+  { ops = { open = true }, code = "ENODEV", hint = "a device is what its number says, not what its name promises" },
+  { ops = { idmap = true }, code = "EPERM",
+    hint = "ids of a mount are shifted by who may administer its file system: root of the host, or of the user "
+      .. "namespace it was mounted in" },
+  { ops = { clone = true }, code = "ENOSPC",
+    hint = "user namespaces nest 33 levels deep, and /proc/sys/user/max_*_namespaces counts all of a user's: one of "
+      .. "these limits is reached, here or in a namespace above" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 

@@ -69,14 +69,36 @@ end
 -- Each emitter gets the plan's context, the mount, and the path of its field.
 local EMIT <const> = {}
 
-function EMIT.bind(c, m, source)
-  local slot <const> = c:open(m.source, source .. ".source", {
+--- How a source gets into a slot: found by the child, or shifted and handed on
+--- by the parent.
+local function source_slot(c, m, source)
+  local place <const> = c.d.places[source .. ".source"] or { path = m.source }
+  if m.idmap then
+    local own <const> = { uid = c.identity.uid.map, gid = c.identity.gid.map }
+    local map <const> = m.idmap == true and own or m.idmap
+    return c:prepare({
+      op = "idmap", path = place.path, recursive = m.recursive or nil, uid_map = map.uid, gid_map = map.gid,
+      source = source .. ".idmap",
+    }), place.path
+  end
+  return c:open(place.path, source .. ".source", {
     copy = true, recursive = m.recursive or nil, optional = m.optional or nil,
-  })
+    device = place.device, inode = place.inode, tied = m.propagation ~= "private",
+  }), place.path
+end
+
+function EMIT.bind(c, m, source)
+  local slot <const>, path <const> = source_slot(c, m, source)
   c:add {
-    op = "bind", slot = slot, path = m.source, target = m.target,
+    op = "bind", slot = slot, path = path, target = m.target,
     attrs = attrs({ "nosuid", "nodev" }, m.options, m.readonly), source = source,
   }
+  if m.propagation ~= "private" then
+    c:add {
+      op = "remount", target = m.target, propagation = m.propagation, recursive = m.recursive or nil,
+      source = source .. ".propagation",
+    }
+  end
 end
 
 local function new_fs(c, type, m, options, attributes, source, slot)
@@ -89,7 +111,7 @@ end
 function EMIT.tmpfs(c, m, source)
   local slot <const> = m.readonly and c:new_slot() or nil
   new_fs(c, "tmpfs", m, fs_options {
-    { "size", m.size }, { "mode", octal(m.mode) }, { "uid", m.uid }, { "gid", m.gid },
+    { "size", m.size }, { "nr_inodes", m.inodes }, { "mode", octal(m.mode) }, { "uid", m.uid }, { "gid", m.gid },
   }, attrs({ "nosuid", "nodev" }, m.options), source, slot)
   if m.readonly then
     c:later {
@@ -100,12 +122,19 @@ end
 
 function EMIT.proc(c, m, source)
   local slot <const> = c:protect(m.target, MASKED, READONLY, source)
-  new_fs(c, "proc", m, nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
+  local options <const> = fs_options {
+    { "subset", m.subset }, { "hidepid", m.hidepid ~= "off" and m.hidepid or nil },
+  }
+  new_fs(c, "proc", m, #options > 0 and options or nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
 end
 
 function EMIT.sysfs(c, m, source)
   local slot <const> = c:protect(m.target, { "firmware" }, {}, source)
   new_fs(c, "sysfs", m, nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
+end
+
+function EMIT.cgroup(c, m, source)
+  new_fs(c, "cgroup2", m, nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source)
 end
 
 function EMIT.mqueue(c, m, source)
@@ -115,28 +144,40 @@ end
 -- Group 5 is "tty", where it is mapped; else the kernel refuses the option.
 function EMIT.devpts(c, m, source)
   new_fs(c, "devpts", m, fs_options {
-    { "ptmxmode", "666" }, { "mode", "620" }, { "gid", c:maps_gid(5) and 5 or nil },
+    { "ptmxmode", octal(m.ptmxmode) }, { "mode", octal(m.mode) }, { "gid", m.gid or c:maps_gid(5) and 5 or nil },
   }, attrs({ "nosuid", "noexec" }, m.options), source)
 end
 
-local function device(c, m, row, source)
-  local name <const>, major <const>, minor <const> = table.unpack(row)
-  local path <const> = "/dev/" .. name
-  local slot <const> = c:open(path, source, { copy = true, major = major, minor = minor })
-  c:add { op = "bind", slot = slot, path = path, target = m.target .. "/" .. name, source = source }
+local function device(c, path, target, source, numbers)
+  local slot <const> = c:open(path, source, {
+    copy = true, major = numbers and numbers.major, minor = numbers and numbers.minor, node = not numbers or nil,
+  })
+  c:add { op = "bind", slot = slot, path = path, target = target, source = source }
 end
+
+--- Where a device of the host's is put in a /dev: by its path below the host's.
+local function device_name(path)
+  return path:match("^/+dev/+(.+)$") or path:match("[^/]+$")
+end
+
+local PTS <const> = { mode = 400, ptmxmode = 438, options = {} } -- 0620, 0666
 
 function EMIT.dev(c, m, source)
   new_fs(c, "tmpfs", m, fs_options { { "size", 64 << 20 }, { "mode", "755" } },
     { "nosuid", "nodev", "noexec" }, source)
   for _, row in ipairs(DEVICES) do
-    device(c, m, row, source)
+    local name <const>, major <const>, minor <const> = table.unpack(row)
+    device(c, "/dev/" .. name, m.target .. "/" .. name, source, { major = major, minor = minor })
   end
   for _, row in ipairs(DEVICE_LINKS) do
     c:add { op = "symlink", target = m.target .. "/" .. row[1], to = row[2], source = source }
   end
   c:add { op = "dir", target = m.target .. "/shm", mode = 1023, source = source }
-  EMIT.devpts(c, { target = m.target .. "/pts", options = {} }, source)
+  local pts <const> = { target = m.target .. "/pts" }
+  EMIT.devpts(c, setmetatable(pts, { __index = PTS }), source)
+  for i, path in ipairs(m.devices) do
+    device(c, path, m.target .. "/" .. device_name(path), ("%s.devices[%d]"):format(source, i))
+  end
 end
 
 function EMIT.dir(c, m, source)
@@ -151,6 +192,59 @@ end
 
 function EMIT.symlink(c, m, source)
   c:add { op = "symlink", target = m.target, to = m.source, source = source }
+end
+
+function EMIT.remount(c, m, source)
+  local set <const>, clear <const> = {}, {}
+  for _, word in ipairs(m.options) do
+    table.insert(CONTRARY[word] and clear or set, CONTRARY[word] or word)
+  end
+  if m.readonly ~= nil then
+    table.insert(m.readonly and set or clear, "readonly")
+  end
+  c:add {
+    op = "remount", target = m.target, attrs = set, clear = #clear > 0 and clear or nil,
+    propagation = m.propagation, recursive = m.recursive or nil, source = source,
+  }
+end
+
+function EMIT.move(c, m, source)
+  local slot <const> = c:prepare { op = "take", handle = m.source, source = source .. ".source" }
+  c:add { op = "bind", slot = slot, target = m.target, source = source }
+end
+
+--- The operands of an overlay: its layers as descriptors, and a file system in
+--- memory for what is written, where nothing else is named.
+local function layers(c, m, source)
+  local lower <const> = {}
+  for i, path in ipairs(m.lower) do
+    lower[i] = c:open(path, #m.lower > 1 and ("%s.lower[%d]"):format(source, i) or source .. ".lower", {})
+  end
+  local scratch <const> = m.upper == "tmpfs"
+  local upper <const> = not scratch and m.upper or nil
+  return {
+    lower = lower,
+    upper = upper and c:open(upper, source .. ".upper", {}),
+    work = upper and c:open(m.work, source .. ".work", {}),
+    scratch = scratch and fs_options { { "size", m.size }, { "mode", "700" } } or nil,
+    mode = scratch and m.mode or nil,
+    -- without privilege over the host the kernel's own attributes cannot be written
+    options = c.d.namespaces.user and { "userxattr" } or nil,
+    source = source,
+  }
+end
+
+function EMIT.overlay(c, m, source)
+  local step <const> = layers(c, m, source)
+  step.op, step.target = "overlay", m.target
+  step.attrs = attrs({ "nosuid", "nodev" }, m.options)
+  step.slot = m.readonly and c:new_slot() or nil
+  c:add(step)
+  if m.readonly then
+    c:later {
+      op = "remount", slot = step.slot, target = m.target, attrs = { "readonly" }, source = source .. ".readonly",
+    }
+  end
 end
 
 local ROOT <const> = {}
@@ -195,6 +289,16 @@ function ROOT.tmpfs(c, root)
   end
 end
 
+function ROOT.overlay(c, root)
+  local step <const> = layers(c, root, "root")
+  step.op = "root_overlay"
+  step.attrs = attrs({ "nosuid", "nodev" }, root.options)
+  c:add(step)
+  if root.readonly then
+    c:later { op = "remount", target = "/", attrs = { "readonly" }, source = "root.readonly" }
+  end
+end
+
 --- Adds the steps of the root.
 function mounts.root(c, root)
   ROOT[root.type](c, root)
@@ -203,6 +307,11 @@ end
 --- Adds the steps of one mount; `source` is its field.
 function mounts.add(c, mount, source)
   EMIT[mount.type](c, mount, source)
+end
+
+--- Adds the steps of a device under its own name.
+function mounts.device(c, path, source)
+  device(c, path, path, source)
 end
 
 return mounts

@@ -82,12 +82,23 @@ local function capabilities(value)
   return set
 end
 
+--- A default that the schema names; words in parentheses are another stage's.
+local function named_default(field)
+  local value <const> = field.default
+  if type(value) ~= "string" or not value:find("^%(") then
+    return value
+  end
+end
+
 -- Fields whose form is made uniform, by name; the rest is copied.
 local FORMS <const> = {
   mode = to_mode,
   size = types.to_bytes,
   target = clean,
   options = as_list,
+  lower = as_list,
+  ptmxmode = to_mode,
+  devices = as_list,
 }
 
 local function record(value, fields)
@@ -95,7 +106,7 @@ local function record(value, fields)
   for _, field in ipairs(fields) do
     local given = value[field.name]
     if given == nil then
-      given = field.default
+      given = named_default(field)
     end
     local form <const> = FORMS[field.name]
     if form then
@@ -140,14 +151,6 @@ local function default(value, otherwise)
   return value
 end
 
---- A default that the schema names; words in parentheses are another stage's.
-local function named_default(field)
-  local value <const> = field.default
-  if type(value) ~= "string" or not value:find("^%(") then
-    return value
-  end
-end
-
 -- Fields of the description whose form is made uniform, by name: form(value,
 -- description); the others are taken as they are.
 local DESCRIPTION <const> = {
@@ -161,6 +164,7 @@ local DESCRIPTION <const> = {
   mounts = mounts,
   masked_paths = paths,
   readonly_paths = paths,
+  devices = as_list,
   capabilities = capabilities,
   process = function(process)
     return normalise.over(process, {})
@@ -168,12 +172,12 @@ local DESCRIPTION <const> = {
 }
 
 --- The complete form of a valid description.  `given` tells which fields its
---- author wrote; maps stay words where they are, since what those mean depends
---- on the host.
+--- author wrote, `places` where descriptors lead (lookup fills it); maps stay
+--- words where they are, since what those mean depends on the host.
 ---@param description table
 ---@return table normalised
 function normalise.description(description)
-  local normalised <const> = { given = {} }
+  local normalised <const> = { given = {}, places = {} }
   for key in next, description do
     normalised.given[key] = true
   end

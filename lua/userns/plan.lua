@@ -45,6 +45,9 @@ end
 local FORMS <const> = {
   mode = octal,
   mask = octal,
+  device = function(_, value)
+    return ("device=%d:%d"):format(value >> 32, value & 0xFFFFFFFF)
+  end,
   content = function(_, value)
     return ("bytes=%d"):format(#value)
   end,

@@ -16,7 +16,10 @@ local methods <const> = {}
 local metatable <const> = { __name = "userns.process", __index = methods }
 
 -- What a refusal that did not end the set-up leaves the program with.
-local USED_INSTEAD <const> = { keyring = "the caller's session keyring" }
+local USED_INSTEAD <const> = {
+  keyring = "the caller's session keyring",
+  pivot_root = "chroot, with the old root covered by the new one",
+}
 
 local function degraded(plan, excused)
   local list <const> = { table.unpack(plan.degraded) }

@@ -8,11 +8,11 @@ local rules = {}
 --- Fields that are about a namespace, and mean nothing without a new one.
 local NEEDS <const> = {
   { namespace = "uts", fields = { "hostname", "domainname" } },
-  { namespace = "mnt", fields = { "root", "propagation", "masked_paths", "readonly_paths" } },
+  { namespace = "mnt", fields = { "root", "propagation", "masked_paths", "readonly_paths", "devices" } },
   { namespace = "user", fields = { "uid_map", "gid_map", "setgroups" } },
 }
 
-local MOUNT_NEEDS <const> = { proc = "pid", sysfs = "net", mqueue = "ipc" }
+local MOUNT_NEEDS <const> = { proc = "pid", sysfs = "net", mqueue = "ipc", cgroup = "cgroup" }
 
 local function needs_rule(need, field)
   return {
@@ -84,6 +84,22 @@ local function map_rule(name)
   }
 end
 
+--- What the fields of an overlay must not say together.
+local function check_overlay(m, at, report)
+  local path <const> = m.upper ~= nil and m.upper ~= "tmpfs"
+  if path and not m.work then
+    report(at .. ".work", "missing (an empty directory on the file system of `upper`)")
+  elseif m.work and not path then
+    report(at .. ".work", "is for an `upper` that is a directory")
+  end
+  if not m.upper and #m.lower < 2 then
+    report(at .. ".lower", "one layer with nothing above it: use a bind")
+  end
+  if m.size and m.upper ~= "tmpfs" then
+    report(at .. ".size", "is for `upper = \"tmpfs\"`")
+  end
+end
+
 local function check_below(path, at, report)
   if path == "/" then
     report(at, "'/' is the root's place: see `root`")
@@ -133,7 +149,32 @@ rules.description = {
     reads = { "mounts" },
     check = function(d, report)
       for i, mount in ipairs(d.mounts) do
-        check_below(mount.target, ("mounts[%d].target"):format(i), report)
+        if mount.type ~= "remount" then
+          check_below(mount.target, ("mounts[%d].target"):format(i), report)
+        end
+      end
+    end,
+  },
+  {
+    reads = { "root", "mounts" },
+    check = function(d, report)
+      if d.root.type == "overlay" then
+        check_overlay(d.root, "root", report)
+      end
+      for i, mount in ipairs(d.mounts) do
+        if mount.type == "overlay" then
+          check_overlay(mount, ("mounts[%d]"):format(i), report)
+        end
+      end
+    end,
+  },
+  {
+    reads = { "namespaces", "share", "mounts" },
+    check = function(d, report)
+      for i, mount in ipairs(d.mounts) do
+        if mount.idmap == true and not d.namespaces.user then
+          report(("mounts[%d].idmap"):format(i), "needs a new user namespace, or maps of its own")
+        end
       end
     end,
   },

@@ -12,6 +12,8 @@ local function stage(name, emit, before)
   stages[#stages + 1] = { name = name, emit = emit, before = before or {} }
 end
 
+stage("prepare", files.prepare, { clone = "the child inherits what the parent opens for it" })
+
 stage("clone", lifetime.clone, { pdeathsig = "there is no child before" })
 
 stage("pdeathsig", lifetime.pdeathsig, { maps = "a host that dies while the child waits must take it along" })
@@ -30,6 +32,8 @@ stage("limit_userns", settings.limit_userns, {
   root = "the host's /proc is in sight",
   capabilities = "needs CAP_SYS_RESOURCE, and lasts because nobody inside has it afterwards",
 })
+
+stage("tied", files.tied, { propagation = "what is cut off stays so" })
 
 stage("propagation", files.propagation, {
   root = "pivot_root refuses shared parents, and no mount may travel to the host",

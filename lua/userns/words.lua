@@ -25,6 +25,19 @@ local function options(record)
   return table.concat(words)
 end
 
+local UPPER <const> = { tmpfs = "changes in memory" }
+
+local function overlay(record)
+  local changes <const> = record.upper and (UPPER[record.upper] or "changes in " .. record.upper) or "read-only"
+  return ("%s of the host's, laid over each other, %s%s"):format(table.concat(record.lower, " "),
+    record.readonly and "read-only" or changes, options(record))
+end
+
+--- A path, or what a descriptor is.
+local function name_of(source)
+  return type(source) == "string" and source or "an open file"
+end
+
 local ROOT <const> = {
   host = function()
     return "the host's tree as it is"
@@ -33,14 +46,28 @@ local ROOT <const> = {
     return ("%s, %s%s"):format(root.source == "/" and "the host's whole tree" or root.source .. " of the host's",
       access(root), options(root))
   end,
+  overlay = overlay,
   tmpfs = function(root)
     return ("an empty tree in memory, %s%s"):format(access(root), options(root))
   end,
 }
 
 local MOUNT <const> = {
+  overlay = overlay,
+  cgroup = function(m)
+    return ("its own cgroup and those below, %s"):format(access(m))
+  end,
+  remount = function(m)
+    local said <const> = m.readonly ~= nil and { access(m) } or {}
+    table.move(m.options, 1, #m.options, #said + 1, said)
+    return "changed: " .. join(said)
+  end,
+  move = function()
+    return "a mount that the caller has prepared"
+  end,
   bind = function(m)
-    return ("%s of the host's, %s%s%s"):format(m.source, access(m), options(m), m.optional and ", if it exists" or "")
+    return ("%s of the host's, %s%s%s"):format(name_of(m.source), access(m), options(m),
+      m.optional and ", if it exists" or "")
   end,
   tmpfs = function(m)
     local limit <const> = m.size and (", up to %d bytes"):format(m.size) or ""

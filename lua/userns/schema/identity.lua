@@ -22,7 +22,7 @@ end
 
 identity.namespaces = types.one_or_list(namespace, "list of namespace names")
 
-local range <const> = types.record({
+identity.range = types.record({
   { name = "inside", type = types.id, required = true, doc = "First id as the program sees it." },
   { name = "outside", type = types.id, required = true, doc = "First id as the caller sees it." },
   { name = "count", type = types.integer(1, 0xFFFFFFFF), required = true, doc = "How many ids." },
@@ -30,7 +30,7 @@ local range <const> = types.record({
 
 local MAP_WORDS <const> = types.choice({ "root", "self", "auto" }, "map")
 
-local ranges <const> = types.with(types.list(range), function(list)
+local ranges <const> = types.with(types.list(identity.range), function(list)
   return #list == 0 and "a map has one range at least" or #list > 340 and "a map has 340 ranges at most" or nil
 end)
 

@@ -1,5 +1,8 @@
 -- The process spec.
+local handles = require "userns.schema.handles"
 local types = require "userns.types"
+
+local descriptor <const> = handles.descriptor
 
 local variable <const> = types.with(types.text("variable name", 1), function(name)
   return name:find("=", 1, true) and "a variable's name has no '='" or nil
@@ -7,23 +10,6 @@ end)
 
 local inherit_env <const> = types.either("boolean or list of variable names", function(value)
   return type(value) == "boolean" and types.flag or type(value) == "table" and types.list(variable) or nil
-end)
-
-local open_file <const> = types.with({ name = "file", check = function() return true end }, function(file)
-  return io.type(file) == "closed file" and "the file is closed" or nil
-end)
-
---- A handle that tells its descriptor's number, as userns.sys's do.
-local function is_handle(value)
-  local ok <const>, method = pcall(function()
-    return value.fileno
-  end)
-  return type(value) == "userdata" and ok and type(method) == "function"
-end
-
-local descriptor <const> = types.either("file or descriptor number", function(value)
-  return (io.type(value) or is_handle(value)) and open_file
-    or math.type(value) == "integer" and types.integer(0, 0x7FFFFFFE) or nil
 end)
 
 local function stdio(words)

@@ -5,6 +5,14 @@ local files = {}
 -- Descriptors that a set-up needs besides those in its slots.
 local SPARE_FILES <const> = 32
 
+function files.prepare(c)
+  table.move(c.prepared, 1, #c.prepared, #c.steps + 1, c.steps)
+end
+
+function files.tied(c)
+  table.move(c.tied, 1, #c.tied, #c.steps + 1, c.steps)
+end
+
 --- Slaves must never have been cut off; whatever else is wanted starts private,
 --- so that nothing of the set-up travels to the host.
 function files.propagation(c)
@@ -42,7 +50,7 @@ end
 
 function files.pivot(c)
   if c.d.namespaces.mnt and c.d.root.type ~= "host" and c.d.root.source ~= "/" then
-    c:add { op = "pivot_root", source = "root" }
+    c:add { op = "pivot_root", required = c.d.strict or nil, source = "root" }
   end
   if c.d.namespaces.mnt and (c.d.propagation == "shared" or c.d.propagation == "unbindable") then
     c:add { op = "propagation", kind = c.d.propagation, source = "propagation" }
