@@ -661,7 +661,7 @@ static int sys_last_cap(lua_State *L)
     {                                                                          \
         name "_locked", (bits) << 1                                            \
     }
-static const struct word securebits[] = {
+const struct word userns_securebits[] = {
     LOCKABLE("noroot", SECBIT_NOROOT),
     LOCKABLE("no_setuid_fixup", SECBIT_NO_SETUID_FIXUP),
     LOCKABLE("keep_caps", SECBIT_KEEP_CAPS),
@@ -687,7 +687,8 @@ static int sys_get_securebits(lua_State *L)
         return userns_fail(L, "securebits", "prctl", errno, NULL);
     lua_Integer count = 0;
     lua_newtable(L);
-    for (const struct word *word = securebits; word->name != NULL; word++) {
+    for (const struct word *word = userns_securebits; word->name != NULL;
+         word++) {
         if (((uint64_t)bits & word->value) != 0) {
             lua_pushstring(L, word->name);
             lua_rawseti(L, -2, ++count);
@@ -705,7 +706,7 @@ static int sys_get_securebits(lua_State *L)
  */
 static int sys_set_securebits(lua_State *L)
 {
-    uint64_t bits = userns_check_words(L, 1, securebits, "secure bit");
+    uint64_t bits = userns_check_words(L, 1, userns_securebits, "secure bit");
     return userns_result(L, cap_set_secbits((unsigned)bits), "securebits",
                          "prctl", NULL);
 }

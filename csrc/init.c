@@ -69,13 +69,14 @@ static void *map(int fd, size_t size, int flags)
     return (void *)(uintptr_t)memory;
 }
 
-static const union any_step *find_clone(const struct arena *arena)
+static const union any_step *find(const struct arena *arena, enum op op)
 {
-    const union any_step *s =
+    const union any_step *steps =
         (const void *)((const char *)arena + arena->steps);
-    while (s->step.op != OP_clone)
-        s++;
-    return s;
+    for (uint32_t i = 0; i < arena->count; i++)
+        if (steps[i].step.op == op)
+            return &steps[i];
+    return NULL;
 }
 
 /* The kernel has noted the child's number before the child runs. */
@@ -86,15 +87,21 @@ static void run(void *child)
     userns_run_child(child);
 }
 
+/* Only who is alone in its memory may enter a user namespace (unshare(2)). */
+static uint64_t sharing(const struct arena *arena)
+{
+    return find(arena, OP_lock_mounts) == NULL ? CLONE_VM : 0;
+}
+
 /* The child becomes the host's (CLONE_PARENT); this process sleeps until the
    child has executed its program or ended (CLONE_VFORK), and only then gives up
    the memory that they share. */
 static long create(struct child *child, char *stack)
 {
-    const struct step_clone *s = &find_clone(child->arena)->clone;
+    const struct step_clone *s = &find(child->arena, OP_clone)->clone;
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PARENT_SETTID |
-                 CLONE_CHILD_CLEARTID | s->namespaces,
+        .flags = sharing(child->arena) | CLONE_VFORK | CLONE_PARENT |
+                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | s->namespaces,
         .parent_tid = (uintptr_t)&child->control->pid,
         .child_tid = (uintptr_t)&child->control->tid,
         .stack = (uintptr_t)stack,
@@ -114,10 +121,15 @@ _Noreturn void userns_main(char **argv)
     child.control = map(number(argv[2]), sizeof *child.control, MAP_SHARED);
     char *stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
     long pid = create(&child, stack);
-    if (pid >= 0)
+    if (pid >= 0) {
+        /* which the kernel does only for memory that is shared */
+        __atomic_store_n(&child.control->tid, 0, __ATOMIC_RELEASE);
+        raw_syscall(SYS_futex, (long)&child.control->tid, FUTEX_WAKE, 1, 0, 0,
+                    0);
         leave(0);
+    }
     child.syscall = SYS_clone3;
-    userns_give_up(&child, find_clone(child.arena)->step.number, pid);
+    userns_give_up(&child, find(child.arena, OP_clone)->step.number, pid);
 }
 
 /* The kernel starts a program with argc and argv on the stack. */

@@ -213,6 +213,11 @@ static uint64_t check_attrs(lua_State *L, int arg)
     return userns_check_words(L, arg, userns_mount_attrs, "mount attribute");
 }
 
+static uint64_t check_securebits(lua_State *L, int arg)
+{
+    return userns_check_words(L, arg, userns_securebits, "secure bit");
+}
+
 static uint64_t check_propagation(lua_State *L, int arg)
 {
     return userns_check_words(L, arg, userns_propagations, "propagation");
@@ -296,6 +301,7 @@ static at pack_descriptors(struct packer *p, const char *field)
 #define ATTRS(field)       s->field = pack_words(p, #field, check_attrs);
 #define PROPAGATION(field) s->field = pack_words(p, #field, check_propagation);
 #define CAPS(field)        s->field = pack_words(p, #field, userns_check_caps);
+#define SECUREBITS(field)  s->field = pack_words(p, #field, check_securebits);
 #define SIGNAL(field)      s->field = pack_signal(p, #field);
 #define LIMIT(field)       s->field = pack_limit(p, #field);
 #define DESCRIPTORS(field) s->field = pack_descriptors(p, #field);
@@ -322,6 +328,7 @@ static const struct {
 #define ATTRS(field)       #field,
 #define PROPAGATION(field) #field,
 #define CAPS(field)        #field,
+#define SECUREBITS(field)  #field,
 #define SIGNAL(field)      #field,
 #define LIMIT(field)       #field,
 #define DESCRIPTORS(field) #field,

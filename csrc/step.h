@@ -71,6 +71,7 @@ struct descriptors {
 #define ATTRS(field)       uint64_t field;
 #define PROPAGATION(field) uint64_t field;
 #define CAPS(field)        uint64_t field;
+#define SECUREBITS(field)  uint64_t field;
 #define SIGNAL(field)      int64_t field;
 #define LIMIT(field)       int64_t field;
 #define DESCRIPTORS(field) at field;
@@ -113,6 +114,7 @@ enum state { SETTING_UP, EXECUTING };
 struct control {
     uint32_t tid;      /* the kernel clears it when the set-up is over */
     uint32_t released; /* the parent sets it */
+    uint32_t nested;   /* between lock_mounts and its helper */
     int32_t pid;       /* of the child, as the host's pid namespace has it */
     uint32_t state;    /* enum state */
     uint32_t step;     /* the one being done */

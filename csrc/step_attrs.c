@@ -121,39 +121,10 @@ static long remount_one(struct child *c, long fd, const struct mount_attr *attr)
 
 /* ---- the mounts below one ---------------------------------------------- */
 
-#define LINE_SIZE 8192 /* a path of mountinfo has 4095 bytes, some escaped */
-
-/* mountinfo, line by line. */
-struct mounts {
-    long fd;
-    long filled;
-    long next;
-    char data[LINE_SIZE];
-};
-
-static long next_line(struct child *c, struct mounts *m, char **ret_line)
+static long open_mountinfo(struct child *c)
 {
-    long end = m->next;
-    for (;;) {
-        for (; end < m->filled; end++) {
-            if (m->data[end] != '\n')
-                continue;
-            m->data[end] = '\0';
-            *ret_line = m->data + m->next;
-            m->next = end + 1;
-            return 1;
-        }
-        for (long i = m->next; i < m->filled; i++)
-            m->data[i - m->next] = m->data[i];
-        m->filled -= m->next;
-        end = m->filled;
-        m->next = 0;
-        long n =
-            CALL(c, read, m->fd, m->data + m->filled, LINE_SIZE - m->filled);
-        if (n <= 0)
-            return n;
-        m->filled += n;
-    }
+    return CALL(c, openat, AT_FDCWD, "/proc/self/mountinfo",
+                O_RDONLY | O_CLOEXEC, 0);
 }
 
 static uint64_t number_of(const char *text)
@@ -220,26 +191,24 @@ static long remount_point(struct child *c, const char *point, uint64_t id,
 static long each_below(struct child *c, const char *top,
                        const struct mount_attr *attr)
 {
-    struct mounts m = {.fd = CALL(c, openat, AT_FDCWD, "/proc/self/mountinfo",
-                                  O_RDONLY | O_CLOEXEC, 0)};
+    struct lines mounts = {.fd = open_mountinfo(c)};
     char *line;
-    long error = m.fd < 0 ? m.fd : 0, more = 0;
-    while (error == 0 && (more = next_line(c, &m, &line)) > 0) {
+    long error = mounts.fd < 0 ? mounts.fd : 0, more = 0;
+    while (error == 0 && (more = step_next_line(c, &mounts, &line)) > 0) {
         const char *point = mount_point(line);
         if (is_below(point, top))
             error = remount_point(c, point, number_of(line), attr);
     }
-    shut(m.fd);
+    shut(mounts.fd);
     return error != 0 ? error : more;
 }
 
 static long find_point(struct child *c, uint64_t id, char *ret_path)
 {
-    struct mounts m = {.fd = CALL(c, openat, AT_FDCWD, "/proc/self/mountinfo",
-                                  O_RDONLY | O_CLOEXEC, 0)};
+    struct lines mounts = {.fd = open_mountinfo(c)};
     char *line;
-    long more = m.fd;
-    while (more >= 0 && (more = next_line(c, &m, &line)) > 0) {
+    long more = mounts.fd;
+    while (more >= 0 && (more = step_next_line(c, &mounts, &line)) > 0) {
         if (number_of(line) != id)
             continue;
         const char *point = mount_point(line);
@@ -247,10 +216,10 @@ static long find_point(struct child *c, uint64_t id, char *ret_path)
         for (more = point[1] == '\0'; point[more] != '\0'; more++)
             *ret_path++ = point[more];
         *ret_path = '\0';
-        shut(m.fd);
+        shut(mounts.fd);
         return 0;
     }
-    shut(m.fd);
+    shut(mounts.fd);
     return more < 0 ? more : -ENOENT;
 }
 

@@ -58,6 +58,24 @@ long step_stat(struct child *c, long fd, struct statx *st);
 /* A refusal that weakens or lacks something without ending the set-up. */
 void step_excuse(struct child *c, long error);
 
+/* A file, line by line, in a buffer that is large enough for any line of
+   mountinfo: a path has 4095 bytes, some of them escaped. */
+struct lines {
+    long fd;
+    long filled;
+    long next;
+    char data[8192];
+};
+
+/* 1 and the next line without its end; 0 after the last; or a refusal. */
+long step_next_line(struct child *c, struct lines *lines, char **ret_line);
+
+/* step_names.c: the id of a name in /etc/passwd or /etc/group, out of one of
+   its line's fields; ENOENT of read(2): the file does not have it. */
+enum { PASSWD_UID = 2, PASSWD_GID = 3, GROUP_GID = 2 };
+long step_find_id(struct child *c, const char *path, const char *name,
+                  int field, uint32_t *ret_id);
+
 /* step_attrs.c: attributes of mounts. */
 #define FD_PATH_SIZE 32
 struct mount_attr;

@@ -78,23 +78,62 @@ long userns_do_umask(struct child *c, const struct step_umask *s)
 
 /* ---- identity ---------------------------------------------------------- */
 
+static const char passwd[] = "/etc/passwd";
+static const char group[] = "/etc/group";
+
 long userns_do_setgid(struct child *c, const struct step_setgid *s)
 {
-    return CALL(c, setresgid, s->gid, s->gid, s->gid);
+    uint32_t gid = (uint32_t)s->gid;
+    long error = 0;
+    if (s->group != 0)
+        error = step_find_id(c, group, text(c, s->group), GROUP_GID, &gid);
+    else if (s->user != 0)
+        error = step_find_id(c, passwd, text(c, s->user), PASSWD_GID, &gid);
+    return error != 0 ? error : CALL(c, setresgid, gid, gid, gid);
+}
+
+#define GROUPS_MAX 1024 /* where some have names */
+
+static long find_groups(struct child *c, char **names, uint32_t *ret_ids,
+                        uint32_t room)
+{
+    long error = 0;
+    for (uint32_t i = 0; names[i] != NULL && error == 0; i++) {
+        c->item = i + 1;
+        error = i == room
+                    ? -EINVAL
+                    : step_find_id(c, group, names[i], GROUP_GID, &ret_ids[i]);
+    }
+    return error;
 }
 
 long userns_do_groups(struct child *c, const struct step_groups *s)
 {
+    uint32_t all[GROUPS_MAX];
     const struct ids *ids = in_arena(c, s->groups);
-    return CALL(c, setgroups, ids->count, ids->id);
+    const struct list *names = in_arena(c, s->names);
+    if (names->count == 0)
+        return CALL(c, setgroups, ids->count, ids->id);
+    uint32_t count = 0;
+    for (; count < ids->count && count < GROUPS_MAX; count++)
+        all[count] = ids->id[count];
+    long error = find_groups(c, step_strings(c, s->names), all + count,
+                             GROUPS_MAX - count);
+    if (error != 0)
+        return error;
+    c->item = 0;
+    return CALL(c, setgroups, count + names->count, all);
 }
 
 long userns_do_setuid(struct child *c, const struct step_setuid *s)
 {
+    uint32_t uid = (uint32_t)s->uid;
     long error = 0;
-    if (s->keep_caps)
+    if (s->user != 0)
+        error = step_find_id(c, passwd, text(c, s->user), PASSWD_UID, &uid);
+    if (error == 0 && s->keep_caps)
         error = CALL(c, prctl, PR_SET_KEEPCAPS, 1);
-    return error != 0 ? error : CALL(c, setresuid, s->uid, s->uid, s->uid);
+    return error != 0 ? error : CALL(c, setresuid, uid, uid, uid);
 }
 
 long userns_do_bounding(struct child *c, const struct step_bounding *s)
@@ -121,17 +160,33 @@ static long set_ambient(struct child *c, uint64_t caps)
     return error;
 }
 
-long userns_do_capabilities(struct child *c, const struct step_capabilities *s)
+static long set_caps(struct child *c, uint64_t effective, uint64_t permitted,
+                     uint64_t inheritable)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct sets[2];
     for (int half = 0; half < 2; half++)
         sets[half] = (struct __user_cap_data_struct){
-            (uint32_t)(s->effective >> 32 * half),
-            (uint32_t)(s->permitted >> 32 * half),
-            (uint32_t)(s->inheritable >> 32 * half)};
-    long error = CALL(c, capset, &header, sets);
-    return error != 0 ? error : set_ambient(c, s->ambient);
+            (uint32_t)(effective >> 32 * half),
+            (uint32_t)(permitted >> 32 * half),
+            (uint32_t)(inheritable >> 32 * half)};
+    return CALL(c, capset, &header, sets);
+}
+
+/* Secure bits come after the ambient set, which one of them locks, and take a
+   capability that the program may not be to have. */
+long userns_do_capabilities(struct child *c, const struct step_capabilities *s)
+{
+    uint64_t needed = s->securebits == 0 ? 0 : UINT64_C(1) << CAP_SETPCAP;
+    long error = set_caps(c, s->effective | needed, s->permitted | needed,
+                          s->inheritable);
+    if (error == 0)
+        error = set_ambient(c, s->ambient);
+    if (error != 0 || s->securebits == 0)
+        return error;
+    error = CALL(c, prctl, PR_SET_SECUREBITS, s->securebits);
+    return error != 0 ? error
+                      : set_caps(c, s->effective, s->permitted, s->inheritable);
 }
 
 long userns_do_no_new_privs(struct child *c, const struct step_no_new_privs *s)

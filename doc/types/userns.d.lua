@@ -155,9 +155,9 @@
 ---@field env? table<string, string> Variables, laid over the short environment. Default: PATH TERM LANG TZ HOME.
 ---@field inherit_env? boolean|string[] The host's whole environment, or the named variables of it. Default: false.
 ---@field cwd? string Working directory, which must be inside the root. Default: "/".
----@field uid? integer User id inside. Default: 0 if mapped, else the first inside id.
----@field gid? integer Group id inside. Default: 0 if mapped, else the first inside id.
----@field groups? integer[] Supplementary groups inside. Default: none.
+---@field uid? integer|string User inside: an id, or a name of the container's own /etc/passwd. Default: 0 if mapped, else the first inside id.
+---@field gid? integer|string Group inside: an id, or a name of the container's own /etc/group. Default: that of the user, where it is named; 0 if mapped, else the first inside id.
+---@field groups? (integer|string)[] Supplementary groups inside. Default: none.
 ---@field umask? integer|string File mode creation mask. Default: "0022".
 ---@field stdin? "inherit"|"null"|"pipe"|file*|userns.Fd|integer Standard input. Default: "inherit".
 ---@field stdout? "inherit"|"null"|"pipe"|"capture"|file*|userns.Fd|integer Standard output. Default: "inherit".
@@ -184,9 +184,11 @@
 ---@field masked_paths? string[] Files and directories to hide, where they exist. Default: the usual set, for each `proc`.
 ---@field readonly_paths? string[] Files and directories to make read-only, where they exist. Default: the usual set, for each `proc`.
 ---@field devices? string[] Devices of the host's that are seen under their own names; mostly below a `dev` mount. Default: none.
----@field capabilities? "none"|"all"|string[] What the program keeps: permitted, effective, bounding, and ambient unless uid 0. Default: "none".
+---@field capabilities? "none"|"all"|string[]|table<string, string|string[]> What the program keeps: permitted, effective, bounding, and ambient unless uid 0; or each set. Default: "none".
+---@field securebits? string|string[] How the kernel treats uid 0 and changes of it (capabilities(7)). Default: none.
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own. Default: false.
+---@field lock_mounts? boolean The program's namespaces do not own the mounts: what is read-only or hidden stays so, whatever it keeps. Default: if `sys_admin` is kept.
 ---@field die_with_parent? boolean The container ends with the host program, however that ends; a program that means to can undo it. Default: true.
 ---@field new_session? boolean A session without the caller's terminal. Default: true.
 ---@field strict? boolean What would be degraded is an error. Default: false.

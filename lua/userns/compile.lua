@@ -5,7 +5,6 @@ local ids = require "userns.ids"
 local mounts = require "userns.mounts"
 local plan = require "userns.plan"
 local program = require "userns.program"
-local schema = require "userns.schema"
 local stages = require "userns.stages"
 local sys = require "userns.sys"
 
@@ -133,6 +132,9 @@ local function lay_out(c)
   end)
   cover_given(c)
   open_null(c)
+  if d.lock_mounts then
+    c.process_slot = c:open("/proc/self", "lock_mounts", {})
+  end
   c.steps = {}
 end
 
@@ -141,7 +143,7 @@ local function id_problems(d, process, identity)
   local problems <const> = {}
   local function check(kind, id, field)
     local map <const> = identity[kind].map
-    if id and map and not ids.outside(map, id) then
+    if math.type(id) and map and not ids.outside(map, id) then
       problems[#problems + 1] = { field = field, message = ("%d is not mapped by %s_map"):format(id, kind) }
     end
   end
@@ -158,14 +160,6 @@ local function id_problems(d, process, identity)
     problems[#problems + 1] = { field = "process.groups", message = "setgroups is \"deny\"" }
   end
   return problems
-end
-
-local function sorted(set)
-  local list <const> = {}
-  for _, name in ipairs(schema.capabilities) do
-    list[#list + 1] = set[name] and name or nil
-  end
-  return list
 end
 
 --- Who the program is to the caller, nil where it is the caller.
@@ -197,7 +191,7 @@ function compile.compile(d, process, host, what)
     return nil, error_object.invalid(problems)
   end
   local c <const> = setmetatable({
-    d = d, process = process, host = host, identity = identity, kept = sorted(d.capabilities),
+    d = d, process = process, host = host, identity = identity,
     program = what or program.of(process, host),
     steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
   }, context)

@@ -31,7 +31,11 @@ local SPECIAL <const> = {
     return nil -- taken off already
   end,
   capabilities = function(d)
-    return listed(d.capabilities, schema.capabilities)
+    local sets <const> = {}
+    for name, set in next, d.capabilities do
+      sets[name] = listed(set, schema.capabilities)
+    end
+    return sets.ambient and sets or sets.permitted
   end,
   root = function(d)
     return d.root.type ~= "host" and plain(d.root) or nil

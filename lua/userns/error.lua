@@ -69,10 +69,14 @@ local REFINE <const> = {
 }
 REFINE.readonly = REFINE.mask
 
+function REFINE.groups(step, err)
+  return { "", step.names and err.item and step.names[err.item] }
+end
+
 local PLACE_OPS <const> = { dir = true, file = true, symlink = true }
 
 local function path_of(step)
-  return step.target or step.path
+  return step.target or step.path or step.user or step.group
 end
 
 -- What errno's own words do not say, by op and code.
@@ -101,6 +105,12 @@ local HINTS <const> = {
   { ops = { clone = true }, code = "ENOSPC",
     hint = "user namespaces nest 33 levels deep, and /proc/sys/user/max_*_namespaces counts all of a user's: one of "
       .. "these limits is reached, here or in a namespace above" },
+  { ops = { setuid = true, setgid = true, groups = true }, code = "ENOENT", syscall = "read",
+    hint = "the container's own /etc/passwd or /etc/group has no such name" },
+  { ops = { setuid = true, setgid = true, groups = true }, code = "ENOENT", syscall = "openat2",
+    hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none" },
+  { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL",
+    hint = "the id that the name stands for is not mapped by uid_map or gid_map" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 

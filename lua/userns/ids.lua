@@ -139,21 +139,33 @@ local function builder(map, wanted)
   return ids.outside(map, 0) and 0 or wanted
 end
 
+--- Who a name stands for is known where the container's files are in sight.
+local function is_name(id)
+  return type(id) == "string"
+end
+
+--- The group of a user that is named, unless there is another.
+local function wanted(process, kind)
+  return process[kind] or kind == "gid" and is_name(process.uid) and "" or nil
+end
+
 local function one_kind(d, process, host, kind)
+  local asked <const> = wanted(process, kind)
   if not d.namespaces.user then
     local own <const> = host[kind]
-    return { program = process[kind] or own, builder = own, now = own, kernel = process[kind] or own }
+    return { program = asked or own, builder = own, now = own, kernel = not is_name(asked) and asked or own }
   end
   local map <const>, degraded = resolve(d[kind .. "_map"], host, kind)
-  local program <const> = process[kind] or ids.outside(map, 0) and 0 or map[1].inside
+  local first <const> = ids.outside(map, 0) and 0 or map[1].inside
+  local program <const> = asked or first
   return {
     map = map,
     degraded = degraded,
     helper = helper_for(map, host, kind),
     program = program,
-    builder = builder(map, program),
+    builder = builder(map, is_name(program) and first or program),
     now = ids.inside(map, host[kind]),
-    kernel = ids.outside(map, program),
+    kernel = ids.outside(map, is_name(program) and first or program),
   }
 end
 
@@ -173,7 +185,8 @@ end
 
 --- Everything about ids that a plan needs.  For each kind, "uid" and "gid": its
 --- map, the program that must write it (`helper`, nil: the caller may itself),
---- the id of the program, of the builder, the caller's own as it is inside
+--- the id of the program (or its name; "" for the group of a user that is named),
+--- of the builder, the caller's own as it is inside
 --- (`now`, nil: unmapped), and the program's outside (`kernel`, nil: unmapped).
 ---@param d table normalised description
 ---@param process table normalised process spec
@@ -191,7 +204,8 @@ function ids.resolve(d, process, host)
     setgroups = setgroups(d, host, gid),
     -- setting another kernel id clears the dumpable flag of the memory that
     -- the process runs in, which must not be the host's
-    separate = changes(uid) or changes(gid),
+    -- and who locks its mounts must be alone in its memory
+    separate = changes(uid) or changes(gid) or d.lock_mounts,
   }
 end
 

@@ -125,7 +125,8 @@ function EMIT.proc(c, m, source)
   local options <const> = fs_options {
     { "subset", m.subset }, { "hidepid", m.hidepid ~= "off" and m.hidepid or nil },
   }
-  new_fs(c, "proc", m, #options > 0 and options or nil, attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
+  new_fs(c, "proc", m, #options > 0 and options or nil,
+    attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
 end
 
 function EMIT.sysfs(c, m, source)

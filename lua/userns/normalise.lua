@@ -70,16 +70,42 @@ local function id_map(map)
   return ranges
 end
 
-local function capabilities(value)
-  local list = value or "none"
-  if list == "all" then
-    list = schema.capabilities
-  end
+local function capability_set(value)
+  local list <const> = value == "all" and schema.capabilities or value
   local set <const> = {}
-  for _, name in ipairs(list ~= "none" and list or {}) do
+  for _, name in ipairs(type(list) == "table" and list or {}) do
     set[schema.capability(name)] = true
   end
   return set
+end
+
+local function union(a, b)
+  local set <const> = copy(a)
+  for name in next, b do
+    set[name] = true
+  end
+  return set
+end
+
+--- The five sets.  Of the short form, inheritable and ambient are absent: they
+--- depend on the program's uid.
+local function capabilities(value)
+  if type(value) ~= "table" or #value > 0 or next(value) == nil then
+    return { effective = capability_set(value), permitted = capability_set(value), bounding = capability_set(value) }
+  end
+  local function named(name, otherwise)
+    return value[name] ~= nil and capability_set(value[name]) or otherwise
+  end
+  local ambient <const> = named("ambient", {})
+  local inheritable <const> = named("inheritable", copy(ambient))
+  local permitted <const> = named("permitted", union(named("effective", {}), ambient))
+  return {
+    effective = named("effective", copy(permitted)),
+    permitted = permitted,
+    inheritable = inheritable,
+    bounding = named("bounding", union(permitted, inheritable)),
+    ambient = ambient,
+  }
 end
 
 --- A default that the schema names; words in parentheses are another stage's.
@@ -151,6 +177,12 @@ local function default(value, otherwise)
   return value
 end
 
+--- Who administers the mounts can undo what they keep from it.
+local function locks_mounts(d)
+  local owns <const> = d.namespaces.user and d.namespaces.mnt
+  return owns and (d.capabilities.permitted.sys_admin or d.capabilities.bounding.sys_admin) or false
+end
+
 -- Fields of the description whose form is made uniform, by name: form(value,
 -- description); the others are taken as they are.
 local DESCRIPTION <const> = {
@@ -166,6 +198,7 @@ local DESCRIPTION <const> = {
   readonly_paths = paths,
   devices = as_list,
   capabilities = capabilities,
+  securebits = as_list,
   process = function(process)
     return normalise.over(process, {})
   end,
@@ -189,6 +222,9 @@ function normalise.description(description)
     else
       normalised[field.name] = default(value, named_default(field))
     end
+  end
+  if normalised.lock_mounts == nil then
+    normalised.lock_mounts = locks_mounts(normalised)
   end
   return normalised
 end

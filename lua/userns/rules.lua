@@ -1,6 +1,7 @@
 -- What fields of a description must not say together.  A rule names the fields
 -- it reads, so that it is silent where one of them has a problem of its own;
 -- check(normalised, report) reports the path and the message.
+local schema = require "userns.schema"
 local types = require "userns.types"
 
 local rules = {}
@@ -117,6 +118,25 @@ local function paths_rule(name)
   }
 end
 
+--- Is a capability in any set?
+local function keeps(sets, capability)
+  for _, set in next, sets do
+    if set[capability] then
+      return true
+    end
+  end
+  return false
+end
+
+--- What one set has, another must.
+local function check_part(sets, part, whole, report)
+  for _, name in ipairs(sets[part] and schema.capabilities or {}) do
+    if sets[part][name] and not sets[whole][name] then
+      report("capabilities." .. part, ("%s is not %s"):format(name, whole))
+    end
+  end
+end
+
 rules.description = {
   {
     reads = { "namespaces", "share" },
@@ -181,12 +201,31 @@ rules.description = {
   paths_rule "masked_paths",
   paths_rule "readonly_paths",
   {
-    -- CAP_SYS_RESOURCE in a user namespace is what raises its limits again.
-    reads = { "capabilities", "allow_userns", "namespaces", "share" },
+    -- CAP_SYS_RESOURCE in a user namespace is what raises its limits again; one
+    -- that is not the program's own is out of its reach.
+    reads = { "capabilities", "allow_userns", "lock_mounts", "namespaces", "share" },
     check = function(d, report)
-      if d.namespaces.user and not d.allow_userns and d.capabilities.sys_resource then
+      if d.namespaces.user and not d.allow_userns and not d.lock_mounts and keeps(d.capabilities, "sys_resource") then
         report("capabilities", "sys_resource would let the program create user namespaces again: "
-          .. "leave it out, or set allow_userns = true")
+          .. "leave it out, or set lock_mounts or allow_userns")
+      end
+    end,
+  },
+  {
+    reads = { "capabilities" },
+    check = function(d, report)
+      check_part(d.capabilities, "effective", "permitted", report)
+      check_part(d.capabilities, "ambient", "permitted", report)
+      check_part(d.capabilities, "ambient", "inheritable", report)
+    end,
+  },
+  {
+    reads = { "lock_mounts", "namespaces", "share" },
+    check = function(d, report)
+      for _, name in ipairs { "user", "mnt" } do
+        if d.given.lock_mounts and d.lock_mounts and not d.namespaces[name] then
+          report("lock_mounts", ("needs a new %s namespace, and this container has none"):format(name))
+        end
       end
     end,
   },

@@ -138,12 +138,29 @@ local function identity(d, add)
   add("group ids", map(d.gid_map))
 end
 
-local function powers(d, add)
+local function set_words(set)
   local kept <const> = {}
   for _, name in ipairs(schema.capabilities) do
-    kept[#kept + 1] = d.capabilities[name] and name or nil
+    kept[#kept + 1] = set[name] and name or nil
   end
-  add("capabilities", #kept == 0 and "none" or #kept == #schema.capabilities and "all" or join(kept))
+  return #kept == 0 and "none" or #kept == #schema.capabilities and "all" or join(kept)
+end
+
+local SETS <const> = { "effective", "permitted", "inheritable", "bounding", "ambient" }
+
+local function capabilities(sets)
+  if not sets.ambient then
+    return set_words(sets.permitted)
+  end
+  local parts <const> = {}
+  for i, name in ipairs(SETS) do
+    parts[i] = ("%s %s"):format(name, set_words(sets[name]))
+  end
+  return table.concat(parts, "; ")
+end
+
+local function powers(d, add)
+  add("capabilities", capabilities(d.capabilities))
   add("privileges", d.no_new_privs and "none gained by executing a file" or "gained by set-id programs")
   add("user namespaces", d.allow_userns and "may be created inside" or "cannot be created inside")
 end

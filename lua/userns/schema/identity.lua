@@ -67,8 +67,40 @@ local capability <const> = {
 
 local NONE_OR_ALL <const> = types.choice({ "none", "all" }, "capabilities")
 
-identity.capabilities = types.either("\"none\", \"all\" or a list of names", function(value)
+local one_set <const> = types.either("\"none\", \"all\" or a list of names", function(value)
   return type(value) == "string" and NONE_OR_ALL or type(value) == "table" and types.list(capability) or nil
+end)
+
+--- The five sets, each from what follows when it is not named.
+identity.capability_sets = types.record({
+  { name = "effective", type = one_set, default = "(as permitted)", doc = "What the kernel looks at." },
+  { name = "permitted", type = one_set, default = "(effective and ambient)", doc = "What may become effective." },
+  { name = "inheritable", type = one_set, default = "(as ambient)", doc = "What a file may pass on." },
+  { name = "bounding", type = one_set, default = "(permitted and inheritable)",
+    doc = "What execve(2) can give at most; uid 0 gets all of it." },
+  { name = "ambient", type = one_set, default = "(none)", doc = "What stays through execve(2) without uid 0." },
+}, "capability sets")
+
+identity.capabilities = types.either("\"none\", \"all\", a list of names, or the five sets", function(value)
+  if type(value) ~= "table" then
+    return type(value) == "string" and NONE_OR_ALL or nil
+  end
+  return (#value > 0 or next(value) == nil) and types.list(capability) or identity.capability_sets
+end)
+
+identity.securebits = types.one_or_list(types.choice({
+  "noroot", "noroot_locked", "no_setuid_fixup", "no_setuid_fixup_locked", "keep_caps", "keep_caps_locked",
+  "no_cap_ambient_raise", "no_cap_ambient_raise_locked", "exec_restrict_file", "exec_restrict_file_locked",
+  "exec_deny_interactive", "exec_deny_interactive_locked",
+}, "secure bit"), "list of secure bits")
+
+local name <const> = types.with(types.text("name", 1, 256), function(word)
+  return word:find("[:\n/%s]") and "a name has no ':', '/' or space" or nil
+end)
+
+--- An id, or a name that the container's own files have.
+identity.id_or_name = types.either("id (0 to 4294967294) or name", function(value)
+  return type(value) == "string" and name or types.id
 end)
 
 return identity

@@ -1,5 +1,6 @@
 -- The process spec.
 local handles = require "userns.schema.handles"
+local identity = require "userns.schema.identity"
 local types = require "userns.types"
 
 local descriptor <const> = handles.descriptor
@@ -44,10 +45,15 @@ local process <const> = types.record({
   { name = "inherit_env", type = inherit_env, default = false,
     doc = "The host's whole environment, or the named variables of it." },
   { name = "cwd", type = types.path, default = "/", doc = "Working directory, which must be inside the root." },
-  { name = "uid", type = types.id, default = "(0 if mapped, else the first inside id)", doc = "User id inside." },
-  { name = "gid", type = types.id, default = "(0 if mapped, else the first inside id)", doc = "Group id inside." },
-  { name = "groups", type = types.list(types.id, "list of ids"), default = "(none)",
-    doc = "Supplementary groups inside." },
+  { name = "uid", type = identity.id_or_name, default = "(0 if mapped, else the first inside id)",
+    doc = "User inside: an id, or a name of the container's own /etc/passwd.",
+    errors = "EINVAL: not mapped; ENOENT: no such name" },
+  { name = "gid", type = identity.id_or_name,
+    default = "(that of the user, where it is named; 0 if mapped, else the first inside id)",
+    doc = "Group inside: an id, or a name of the container's own /etc/group.",
+    errors = "EINVAL: not mapped; ENOENT: no such name" },
+  { name = "groups", type = types.list(identity.id_or_name, "list of ids and names"), default = "(none)",
+    doc = "Supplementary groups inside.", needs = "a map of more than one group id, or privilege" },
   { name = "umask", type = types.mode, default = "0022", doc = "File mode creation mask." },
   { name = "stdin", type = stdio { "inherit", "null", "pipe" }, default = "inherit", doc = "Standard input." },
   { name = "stdout", type = stdio { "inherit", "null", "pipe", "capture" }, default = "inherit",

@@ -1,4 +1,5 @@
 -- The child's life, from the clone to the program.
+local identity = require "userns.stages.identity"
 local schema = require "userns.schema"
 local stdio = require "userns.stdio"
 
@@ -16,7 +17,12 @@ function lifetime.clone(c)
   if c.identity.separate then
     c:add { op = "image", path = c.host.image }
   end
-  c:add { op = "clone", namespaces = namespace_list(c.d.namespaces), source = "namespaces" }
+  local later <const> = identity.nested(c.d)
+  local now <const> = {}
+  for name in next, c.d.namespaces do
+    now[name] = not later[name]
+  end
+  c:add { op = "clone", namespaces = namespace_list(now), source = "namespaces" }
   c:add { op = "close_fds", source = "process.fds" }
 end
 

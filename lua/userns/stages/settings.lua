@@ -1,16 +1,21 @@
 -- Settings of the new namespaces and of the process.
+local identity = require "userns.stages.identity"
+
 local settings = {}
 
 function settings.loopback(c)
-  if c.d.namespaces.net then
+  if c.d.namespaces.net and not identity.nested(c.d).net then
     c:add { op = "loopback", source = "namespaces" }
   end
 end
 
+--- The limit counts what is made below; with locked mounts that is the one
+--- namespace the program is in.
 function settings.limit_userns(c)
   if c.d.namespaces.user and not c.d.allow_userns then
     c:add {
-      op = "sysctl", path = "/proc/sys/user/max_user_namespaces", value = "0", source = "allow_userns",
+      op = "sysctl", path = "/proc/sys/user/max_user_namespaces", value = c.d.lock_mounts and "1" or "0",
+      source = "allow_userns",
     }
   end
 end
