@@ -1,5 +1,9 @@
--- A container in words: what its program will see and may do.
+-- A container in words: what its program will see and may do.  Names are quoted
+-- as in plans, so that none can pass for a line.
+local plan = require "userns.plan"
 local schema = require "userns.schema"
+
+local quote <const> = plan.word
 
 local function join(list)
   return #list > 0 and table.concat(list, " ") or "nothing"
@@ -43,7 +47,7 @@ local ROOT <const> = {
     return "the host's tree as it is"
   end,
   bind = function(root)
-    return ("%s, %s%s"):format(root.source == "/" and "the host's whole tree" or root.source .. " of the host's",
+    return ("%s, %s%s"):format(root.source == "/" and "the host's whole tree" or quote(root.source) .. " of the host's",
       access(root), options(root))
   end,
   overlay = overlay,
@@ -51,6 +55,16 @@ local ROOT <const> = {
     return ("an empty tree in memory, %s%s"):format(access(root), options(root))
   end,
 }
+
+local function bytes(count)
+  return ("%d byte%s"):format(count, count == 1 and "" or "s")
+end
+
+--- Of what a /proc usually has hidden and protected, what this one has not.
+local function left_out(d)
+  return ((d.allow_userns or d.masked_paths) and ", without the usual masks" or "")
+    .. ((d.allow_userns or d.readonly_paths) and ", without the usual read-only parts" or "")
+end
 
 local MOUNT <const> = {
   overlay = overlay,
@@ -66,24 +80,25 @@ local MOUNT <const> = {
     return "a mount that the caller has prepared"
   end,
   bind = function(m)
-    return ("%s of the host's, %s%s%s"):format(name_of(m.source), access(m), options(m),
-      m.optional and ", if it exists" or "")
+    return ("%s of the host's%s, %s%s%s"):format(name_of(m.source), m.recursive and "" or " without the mounts below it",
+      access(m), options(m), m.optional and ", if it exists" or "")
   end,
   tmpfs = function(m)
-    local limit <const> = m.size and (", up to %d bytes"):format(m.size) or ""
+    local limit <const> = m.size and ", up to " .. bytes(m.size) or ""
     return ("empty, in memory%s, %s%s"):format(limit, access(m), options(m))
   end,
-  proc = function()
-    return "the processes of its own pid namespace"
+  proc = function(m, d)
+    return ("the processes of its own pid namespace%s%s%s"):format(m.readonly and ", read-only" or "", options(m),
+      left_out(d))
   end,
   sysfs = function(m)
-    return ("the devices of its own net namespace, %s"):format(access(m))
+    return ("the devices of its own net namespace, %s%s"):format(access(m), options(m))
   end,
-  devpts = function()
-    return "terminals of its own"
+  devpts = function(m)
+    return "terminals of its own" .. options(m)
   end,
-  mqueue = function()
-    return "message queues of its own"
+  mqueue = function(m)
+    return "message queues of its own" .. options(m)
   end,
   dev = function()
     return "a minimal /dev"
@@ -92,12 +107,27 @@ local MOUNT <const> = {
     return "a directory"
   end,
   file = function(m)
-    return ("a file of %d bytes"):format(#m.content)
+    return "a file of " .. bytes(#m.content)
   end,
   symlink = function(m)
-    return "a link to " .. m.source
+    return "a link to " .. quote(m.source)
   end,
 }
+
+-- What does not go without saying.
+local PROPAGATION <const> = {
+  slave = "the host's appear inside",
+  shared = "travel between namespaces made inside",
+  unbindable = "cannot be bound elsewhere",
+}
+
+local function paths(list)
+  local quoted <const> = {}
+  for i, path in ipairs(list or {}) do
+    quoted[i] = quote(path)
+  end
+  return #quoted > 0 and table.concat(quoted, " ") or nil
+end
 
 local function files(d, add)
   if not d.namespaces.mnt then
@@ -106,8 +136,11 @@ local function files(d, add)
   end
   add("/", ROOT[d.root.type](d.root))
   for _, mount in ipairs(d.mounts) do
-    add(mount.target, MOUNT[mount.type](mount))
+    add(quote(mount.target), MOUNT[mount.type](mount, d))
   end
+  add("hidden", paths(d.masked_paths))
+  add("read-only", paths(d.readonly_paths))
+  add("new mounts", PROPAGATION[d.propagation])
 end
 
 local MAP_WORDS <const> = {
@@ -138,14 +171,23 @@ local function identity(d, add)
   add("group ids", map(d.gid_map))
 end
 
-local function powers(d, add)
+--- In no user namespace of its own, what is kept is held over the host.
+local function capabilities(d)
   local kept <const> = {}
   for _, name in ipairs(schema.capabilities) do
     kept[#kept + 1] = d.capabilities[name] and name or nil
   end
-  add("capabilities", #kept == 0 and "none" or #kept == #schema.capabilities and "all" or join(kept))
+  if #kept == 0 then
+    return "none"
+  end
+  return (#kept == #schema.capabilities and "all" or join(kept)) .. (d.namespaces.user and "" or ", over the host")
+end
+
+local function powers(d, add)
+  add("capabilities", capabilities(d))
   add("privileges", d.no_new_privs and "none gained by executing a file" or "gained by set-id programs")
-  add("user namespaces", d.allow_userns and "may be created inside" or "cannot be created inside")
+  add("user namespaces", d.allow_userns and "may be created inside" or d.namespaces.user and "cannot be created inside"
+    or "may be created as on the host")
 end
 
 --- A line for each thing that the program will see or may do.
@@ -154,7 +196,7 @@ end
 local function words(d)
   local lines <const> = {}
   local function add(what, text)
-    lines[#lines + 1] = ("%-16s %s"):format(what .. ":", text)
+    lines[#lines + 1] = text and ("%-16s %s"):format(what .. ":", text)
   end
   local own <const>, hosts <const> = split(d.namespaces)
   add("own namespaces", join(own))
@@ -163,11 +205,10 @@ local function words(d)
   files(d, add)
   add("network", d.namespaces.net and "loopback only" or "the host's")
   for _, field in ipairs { "hostname", "domainname" } do
-    if d[field] then
-      add(field, d[field])
-    end
+    add(field, d[field] and quote(d[field]))
   end
   powers(d, add)
+  add("session", not d.new_session and "the caller's, with its terminal" or nil)
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end
