@@ -428,7 +428,6 @@ function userns.container(description) end
 ---@param env? table another environment to run it in
 ---@return table? description not checked yet
 ---@return userns.Error? err EINVALID: it does not compile, or raises, or returns no table, and the message has the line; else what the kernel says to reading it
----See open(2).
 function userns.load(path, env) end
 
 ---Lays descriptions over each other: maps merge deeply and the later one wins,

@@ -99,7 +99,6 @@ end
 ---@return table? description not checked yet
 ---@return userns.Error? err EINVALID: it does not compile, or raises, or returns no
 ---  table, and the message has the line; else what the kernel says to reading it
----@source open(2)
 local function load_description(path, env)
   check_arguments(path, env)
   local chunk <const>, err = compile(path, env or pure_environment())
