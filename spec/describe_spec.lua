@@ -35,15 +35,25 @@ end
 
 -- Values that are not the defaults, by the name of the field of a mount or root.
 local OTHER <const> = {
-  content = "a\0b\n", gid = 0, mode = "0700", options = "noexec", optional = true, readonly = true, recursive = false,
-  size = "1M", source = "/usr", target = "//t//a/", uid = 0,
+  content = "a\0b\n", devices = { "/dev/null" }, gid = 0, hidepid = "invisible", inodes = 5, lower = "/usr",
+  mode = "0700", optional = true, options = "noexec", propagation = "slave", ptmxmode = "0600", readonly = true,
+  recursive = false, size = "1M", source = "/usr", subset = "pid", target = "//t//a/", uid = 0, upper = "tmpfs",
+  idmap = { uid = { { inside = 0, outside = 0, count = 1 } }, gid = { { inside = 0, outside = 0, count = 1 } } },
 }
+
+-- What a type's fields cannot be, and what they are then.
+local UNLIKE <const> = {
+  move = { source = { fd = 0 } },
+}
+
+-- Fields that exclude another of these.
+local EXCLUDED <const> = { work = "upper" }
 
 local function record(type, fields)
   local given <const> = { type = type }
   for _, field in ipairs(fields) do
     if field.name ~= "type" then
-      given[field.name] = OTHER[field.name]
+      given[field.name] = (UNLIKE[type] or OTHER)[field.name] or OTHER[field.name]
     end
   end
   return given
@@ -63,6 +73,10 @@ local DESCRIPTIONS <const> = {
   ["paths to hide"] = {
     masked_paths = { "/proc//kcore/" }, readonly_paths = {}, mounts = { { type = "proc", target = "/proc" } },
   },
+  ["an overlay with a directory for changes"] = {
+    mounts = { { type = "overlay", target = "/t", lower = { "/usr", "/bin" }, upper = "/srv/u", work = "/srv/w" } },
+  },
+  devices = { devices = { "/dev/null" } },
   ["no paths to hide"] = { masked_paths = {}, readonly_paths = {}, mounts = { { type = "proc", target = "/proc" } } },
   ["all capabilities"] = { capabilities = "all", allow_userns = true },
   ["some capabilities"] = { capabilities = { "CAP_NET_RAW", "chown" } },
@@ -102,6 +116,7 @@ describe("a container's description of itself", function()
       gid_map = "root",
       mounts = {},
       propagation = "private",
+      devices = {},
       capabilities = {},
       no_new_privs = true,
       allow_userns = false,
@@ -133,7 +148,7 @@ describe("a container's description of itself", function()
     assert.same({
       { type = "tmpfs", target = "/a/b", size = 1024, mode = 448, options = { "noexec" }, readonly = false },
       { type = "bind", source = "/usr", target = "/usr", readonly = false, recursive = true, options = {},
-        optional = false },
+        optional = false, propagation = "private" },
     }, description.mounts)
     assert.same({ "/a/b" }, description.masked_paths)
     assert.same({ "chown", "setuid" }, description.capabilities)
@@ -155,7 +170,7 @@ describe("a container's description of itself", function()
     local description <const> = box_of({ namespaces = {} }):describe()
     for _, name in ipairs {
       "uid_map", "gid_map", "setgroups", "root", "propagation", "masked_paths", "readonly_paths", "hostname",
-      "domainname",
+      "domainname", "devices",
     } do
       assert.is_nil(description[name])
     end
@@ -196,7 +211,8 @@ describe("a container's description of itself", function()
     for _, variants in ipairs { schema.mount.variants, schema.root.variants } do
       for type, variant in pairs(variants) do
         for _, field in ipairs(variant.fields) do
-          assert(field.name == "type" or OTHER[field.name] ~= nil, ("%s.%s"):format(type, field.name))
+          assert(field.name == "type" or EXCLUDED[field.name] or OTHER[field.name] ~= nil,
+            ("%s.%s"):format(type, field.name))
         end
       end
     end

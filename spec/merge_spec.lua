@@ -178,9 +178,23 @@ describe("merge", function()
   it("puts a mount of any type in the place of one of any other", function()
     for type in pairs(schema.mount.variants) do
       local record <const> = { type = type, target = "/a/", source = "/b" }
-      assert.same({ mounts = { record, tmpfs "/c" } },
+      assert.same({ mounts = { tmpfs "/a", tmpfs "/c" } },
+        merge({ mounts = { record, tmpfs "/c" } }, { mounts = { tmpfs "/a" } }))
+      assert.same({ mounts = type == "remount" and { tmpfs "/a", tmpfs "/c", record } or { record, tmpfs "/c" } },
         merge({ mounts = { tmpfs "/a", tmpfs "/c" } }, { mounts = { record } }))
     end
+  end)
+
+  it("puts a remount in the place of a remount, which goes with what it changed", function()
+    local function remount(readonly)
+      return { type = "remount", target = "/a", readonly = readonly }
+    end
+    local below <const> = { mounts = { tmpfs "/a", tmpfs "/b", remount(true), tmpfs "/c" } }
+    assert.same({ mounts = { tmpfs "/a", tmpfs "/b", remount(false), tmpfs "/c" } },
+      merge(below, { mounts = { remount(false) } }))
+    assert.same({ mounts = { tmpfs("/a", 1), tmpfs "/b", tmpfs "/c" } }, merge(below, { mounts = { tmpfs("/a", 1) } }))
+    assert.same({ mounts = { tmpfs("/a", 1), tmpfs "/b", tmpfs "/c", remount(false) } },
+      merge(below, { mounts = { tmpfs("/a", 1), remount(false) } }))
   end)
 
   it("keeps the same mount twice where a part has it twice", function()
@@ -215,10 +229,11 @@ describe("merge", function()
       local list <const> = {}
       for i = 1, math.random(0, 4) do
         list[i] = tmpfs("/" .. ("abc"):sub(math.random(3)):sub(1, 1), math.random(1000000))
+        list[i].type = math.random(3) == 1 and "remount" or "tmpfs"
       end
       return { mounts = list }
     end
-    for _ = 1, 500 do
+    for _ = 1, 2000 do
       local a <const>, b <const>, c <const> = mounts(), mounts(), mounts()
       assert.same(merge(merge(a, b), c), merge(a, merge(b, c)))
     end

@@ -36,16 +36,46 @@ local MOUNTS <const> = {
     { { source = "/usr", recursive = false }, "/usr of the host's without the mounts below it, writable" },
     { { source = "/usr", options = { "noexec", "dev" }, optional = true },
       "/usr of the host's, writable, noexec, dev, if it exists" },
+    { { source = "/usr", propagation = "slave" }, "/usr of the host's, writable, mounts of the host's appear" },
+    { { source = "/usr", propagation = "shared" },
+      "/usr of the host's, writable, mounts travel to the host's and back" },
+    { { source = "/usr", propagation = "unbindable" }, "/usr of the host's, writable, not to be bound elsewhere" },
+    { { source = "/usr", idmap = true }, "/usr of the host's, writable, owned by ids inside" },
+    { { source = { fd = 0 } }, "an open file of the host's, writable" },
+  },
+  cgroup = {
+    { {}, "its own cgroup and those below, read-only" },
+    { { readonly = false, options = "exec" }, "its own cgroup and those below, writable, exec" },
+  },
+  move = { { { source = { fd = 0 } }, "a mount that the caller has prepared" } },
+  overlay = {
+    { { lower = { "/a", "/b c" } }, [[/a "/b c" of the host's, laid over each other, read-only]] },
+    { { lower = "/a", upper = "tmpfs", options = "noexec" },
+      "/a of the host's, laid over each other, changes in memory, noexec" },
+    { { lower = "/a", upper = "/u\n", work = "/w" }, [[/a of the host's, laid over each other, changes in "/u\n"]] },
+    { { lower = "/a", upper = "/u", work = "/w", readonly = true },
+      "/a of the host's, laid over each other, read-only" },
+  },
+  remount = {
+    { {}, "changed: nothing" },
+    { { readonly = true, options = "noexec", propagation = "slave", recursive = true },
+      "changed: read-only noexec slave, with the mounts below it" },
+    { { readonly = false }, "changed: writable" },
   },
   tmpfs = {
     { {}, "empty, in memory, writable" },
     { { size = "64M", readonly = true, options = "noexec" },
       "empty, in memory, up to 67108864 bytes, read-only, noexec" },
     { { size = 1 }, "empty, in memory, up to 1 byte, writable" },
+    { { size = 0, inodes = 9 }, "empty, in memory, up to 9 files, writable" },
   },
   proc = {
     { {}, "the processes of its own pid namespace" },
     { { readonly = true, options = "noatime" }, "the processes of its own pid namespace, read-only, noatime" },
+    { { subset = "pid", hidepid = "noaccess" },
+      "the processes of its own pid namespace and nothing else, other users' closed" },
+    { { hidepid = "invisible" }, "the processes of its own pid namespace, other users' hidden" },
+    { { hidepid = "ptraceable" }, "the processes of its own pid namespace, only those it may trace" },
   },
   sysfs = {
     { {}, "the devices of its own net namespace, read-only" },
@@ -59,7 +89,10 @@ local MOUNTS <const> = {
     { {}, "message queues of its own" },
     { { options = { "dev" } }, "message queues of its own, dev" },
   },
-  dev = { { {}, "a minimal /dev" } },
+  dev = {
+    { {}, "a minimal /dev" },
+    { { devices = { "/dev/fuse", "/dev/a b" } }, [[a minimal /dev with /dev/fuse "/dev/a b"]] },
+  },
   dir = { { {}, "a directory" } },
   file = {
     { {}, "a file of 0 bytes" },
@@ -74,6 +107,10 @@ local ROOTS <const> = {
     { { source = "/" }, "the host's whole tree, writable" },
     { { source = "/", readonly = true }, "the host's whole tree, read-only" },
     { { source = "/srv", readonly = true, options = "noexec" }, "/srv of the host's, read-only, noexec" },
+  },
+  overlay = {
+    { { lower = { "/a", "/b" }, upper = "tmpfs" }, "/a /b of the host's, laid over each other, changes in memory" },
+    { { lower = { "/a", "/b" }, options = "exec" }, "/a /b of the host's, laid over each other, read-only, exec" },
   },
   tmpfs = {
     { {}, "an empty tree in memory, writable" },
@@ -118,6 +155,7 @@ group ids:       the caller's, under its own number
 /:               an empty tree in memory, writable
 /usr:            /usr of the host's, read-only
 /proc:           the processes of its own pid namespace, without the usual masks, without the usual read-only parts
+devices:         /dev/kvm
 hidden:          /proc/kcore /usr/games
 read-only:       /proc/sys
 new mounts:      the host's appear inside
@@ -138,6 +176,7 @@ ends:            on its own]], words_of {
       mounts = {
         { type = "bind", source = "/usr", target = "/usr", readonly = true }, { type = "proc", target = "/proc" },
       },
+      devices = { "/dev/kvm" },
       masked_paths = { "/proc/kcore", "/usr/games" },
       readonly_paths = { "/proc/sys" },
       propagation = "slave",

@@ -432,7 +432,7 @@ function userns.load(path, env) end
 
 ---Lays descriptions over each other: maps merge deeply and the later one wins,
 ---lists are replaced; but mounts are appended, and one with the target of an
----earlier one takes its place.  The argument vector of a process is a list, and
+---earlier one takes its place (a remount that of a remount).  The argument vector of a process is a list, and
 ---a root of another type is replaced as a whole.
 ---@param ... table descriptions, or parts of them; none is changed
 ---@return table description which shares no table with them; not checked yet

@@ -23,29 +23,33 @@ local function place_of(mount)
   return type(target) == "string" and types.clean_path(target) or nil
 end
 
---- The index of the first mount at each place.
+--- The first of a list at each place: of mounts, and of changes to mounts.
 local function first_places(list)
-  local first <const> = {}
+  local put <const>, changed <const> = {}, {}
   for i, mount in ipairs(list) do
     local place <const> = place_of(mount)
     if place then
+      local first <const> = mount.type == "remount" and changed or put
       first[place] = first[place] or i
     end
   end
-  return first
+  return put, changed
 end
 
 --- Mounts add up.  Of those above, the first with a target takes the place of
---- all below that have it; a second one was meant to come after it.
+--- all below that have it; a second one was meant to come after it.  A remount
+--- takes the place of remounts only: it changes what it finds.
 local function mounts(below, above)
   for _, list in ipairs { below, above } do
     if not types.is_list(list) then
       return copy(list, {})
     end
   end
-  local result <const>, taken <const>, first <const> = {}, {}, first_places(above)
+  local result <const>, taken <const> = {}, {}
+  local put <const>, changed <const> = first_places(above)
   for _, mount in ipairs(below) do
-    local heir <const> = first[place_of(mount)]
+    local place <const> = place_of(mount)
+    local heir <const> = place and (put[place] or mount.type == "remount" and changed[place])
     if not heir then
       result[#result + 1] = copy(mount, {})
     elseif not taken[heir] then
@@ -136,7 +140,7 @@ end
 
 --- Lays descriptions over each other: maps merge deeply and the later one wins,
 --- lists are replaced; but mounts are appended, and one with the target of an
---- earlier one takes its place.  The argument vector of a process is a list, and
+--- earlier one takes its place (a remount that of a remount).  The argument vector of a process is a list, and
 --- a root of another type is replaced as a whole.
 ---@param ... table descriptions, or parts of them; none is changed
 ---@return table description which shares no table with them; not checked yet

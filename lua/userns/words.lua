@@ -29,17 +29,24 @@ local function options(record)
   return table.concat(words)
 end
 
-local UPPER <const> = { tmpfs = "changes in memory" }
+local function paths(list)
+  local quoted <const> = {}
+  for i, path in ipairs(list or {}) do
+    quoted[i] = quote(path)
+  end
+  return #quoted > 0 and table.concat(quoted, " ") or nil
+end
 
 local function overlay(record)
-  local changes <const> = record.upper and (UPPER[record.upper] or "changes in " .. record.upper) or "read-only"
-  return ("%s of the host's, laid over each other, %s%s"):format(table.concat(record.lower, " "),
+  local changes <const> = not record.upper and "read-only"
+    or "changes in " .. (record.upper == "tmpfs" and "memory" or quote(record.upper))
+  return ("%s of the host's, laid over each other, %s%s"):format(paths(record.lower),
     record.readonly and "read-only" or changes, options(record))
 end
 
 --- A path, or what a descriptor is.
 local function name_of(source)
-  return type(source) == "string" and source or "an open file"
+  return type(source) == "string" and quote(source) or "an open file"
 end
 
 local ROOT <const> = {
@@ -60,36 +67,49 @@ local function bytes(count)
   return ("%d byte%s"):format(count, count == 1 and "" or "s")
 end
 
+local HIDEPID <const> = {
+  noaccess = ", other users' closed", invisible = ", other users' hidden", ptraceable = ", only those it may trace",
+}
+
 --- Of what a /proc usually has hidden and protected, what this one has not.
 local function left_out(d)
   return ((d.allow_userns or d.masked_paths) and ", without the usual masks" or "")
     .. ((d.allow_userns or d.readonly_paths) and ", without the usual read-only parts" or "")
 end
 
+-- What does not go without saying.
+local BIND_PROPAGATION <const> = {
+  slave = ", mounts of the host's appear", shared = ", mounts travel to the host's and back",
+  unbindable = ", not to be bound elsewhere",
+}
+
 local MOUNT <const> = {
   overlay = overlay,
   cgroup = function(m)
-    return ("its own cgroup and those below, %s"):format(access(m))
+    return ("its own cgroup and those below, %s%s"):format(access(m), options(m))
   end,
   remount = function(m)
     local said <const> = m.readonly ~= nil and { access(m) } or {}
     table.move(m.options, 1, #m.options, #said + 1, said)
-    return "changed: " .. join(said)
+    said[#said + 1] = m.propagation
+    return ("changed: %s%s"):format(join(said), m.recursive and ", with the mounts below it" or "")
   end,
   move = function()
     return "a mount that the caller has prepared"
   end,
   bind = function(m)
-    return ("%s of the host's%s, %s%s%s"):format(name_of(m.source), m.recursive and "" or " without the mounts below it",
-      access(m), options(m), m.optional and ", if it exists" or "")
+    return name_of(m.source) .. " of the host's" .. (m.recursive and "" or " without the mounts below it")
+      .. ", " .. access(m) .. options(m) .. (BIND_PROPAGATION[m.propagation] or "")
+      .. (m.idmap and ", owned by ids inside" or "") .. (m.optional and ", if it exists" or "")
   end,
   tmpfs = function(m)
-    local limit <const> = m.size and ", up to " .. bytes(m.size) or ""
-    return ("empty, in memory%s, %s%s"):format(limit, access(m), options(m))
+    local limited <const> = m.size and m.size > 0 -- 0: no limit, tmpfs(5)
+    return ("empty, in memory%s%s, %s%s"):format(limited and ", up to " .. bytes(m.size) or "",
+      m.inodes and (", up to %d files"):format(m.inodes) or "", access(m), options(m))
   end,
   proc = function(m, d)
-    return ("the processes of its own pid namespace%s%s%s"):format(m.readonly and ", read-only" or "", options(m),
-      left_out(d))
+    return ("the processes of its own pid namespace%s%s%s%s%s"):format(m.subset and " and nothing else" or "",
+      HIDEPID[m.hidepid] or "", m.readonly and ", read-only" or "", options(m), left_out(d))
   end,
   sysfs = function(m)
     return ("the devices of its own net namespace, %s%s"):format(access(m), options(m))
@@ -100,8 +120,8 @@ local MOUNT <const> = {
   mqueue = function(m)
     return "message queues of its own" .. options(m)
   end,
-  dev = function()
-    return "a minimal /dev"
+  dev = function(m)
+    return "a minimal /dev" .. (#m.devices > 0 and " with " .. paths(m.devices) or "")
   end,
   dir = function()
     return "a directory"
@@ -114,20 +134,11 @@ local MOUNT <const> = {
   end,
 }
 
--- What does not go without saying.
 local PROPAGATION <const> = {
   slave = "the host's appear inside",
   shared = "travel between namespaces made inside",
   unbindable = "cannot be bound elsewhere",
 }
-
-local function paths(list)
-  local quoted <const> = {}
-  for i, path in ipairs(list or {}) do
-    quoted[i] = quote(path)
-  end
-  return #quoted > 0 and table.concat(quoted, " ") or nil
-end
 
 local function files(d, add)
   if not d.namespaces.mnt then
@@ -138,6 +149,7 @@ local function files(d, add)
   for _, mount in ipairs(d.mounts) do
     add(quote(mount.target), MOUNT[mount.type](mount, d))
   end
+  add("devices", paths(d.devices))
   add("hidden", paths(d.masked_paths))
   add("read-only", paths(d.readonly_paths))
   add("new mounts", PROPAGATION[d.propagation])
