@@ -122,6 +122,15 @@ describe("a string", function()
     end
     refuses(types.target, "..", "x: an absolute path is needed")
   end)
+
+  it("that is a path has a shortest form", function()
+    for path, clean in pairs {
+      ["/"] = "/", ["//"] = "/", ["/."] = "/", ["/a/b"] = "/a/b", ["//a/./b/"] = "/a/b", ["/a//."] = "/a",
+      ["/..a/.b/..."] = "/..a/.b/...", ["/a \n/b"] = "/a \n/b",
+    } do
+      assert.equal(clean, types.clean_path(path))
+    end
+  end)
 end)
 
 describe("a word", function()

@@ -422,20 +422,22 @@ local userns = {
 ---@return userns.Error? err EINVALID, with every problem in `problems`
 function userns.container(description) end
 
----Runs a Lua file that returns a description.  It sees math, string, table,
+---Runs a Lua file that returns a description.  It sees math, string, table and
 ---utf8, the functions of the basic library that have no effect outside, and
----userns.merge and userns.presets.
+---userns.merge and userns.presets.  Its time and memory are the caller's: a
+---file that never ends is not ended.
 ---@param path string
 ---@param env? table another environment to run it in
 ---@return table? description not checked yet
----@return userns.Error? err EINVALID: it does not load, or raises, or returns no table; the message has the line
+---@return userns.Error? err EINVALID: it does not compile, or raises, or returns no table, and the message has the line; else what the kernel says to reading it
 function userns.load(path, env) end
 
 ---Lays descriptions over each other: maps merge deeply and the later one wins,
 ---lists are replaced; but mounts are appended, and one with the target of an
----earlier one takes its place.
+---earlier one takes its place (a remount that of a remount).  The argument vector of a process is a list, and
+---a root of another type is replaced as a whole.
 ---@param ... table descriptions, or parts of them; none is changed
----@return table description
+---@return table description which shares no table with them; not checked yet
 function userns.merge(...) end
 
 ---A handle on an existing namespace.

@@ -1,13 +1,8 @@
 -- A normalised description back as a description: every default written out.
+local merge = require "userns.merge"
+local normalise = require "userns.normalise"
+local rules = require "userns.rules"
 local schema = require "userns.schema"
-
-local function plain(record)
-  local copy <const> = {}
-  for key, value in next, record do
-    copy[key] = type(value) == "table" and plain(value) or value
-  end
-  return copy
-end
 
 local function listed(set, order)
   local list <const> = {}
@@ -16,12 +11,6 @@ local function listed(set, order)
   end
   return list
 end
-
--- Fields that a container without the namespace must not have.
-local NEEDS <const> = {
-  uid_map = "user", gid_map = "user", setgroups = "user", root = "mnt", mounts = "mnt", propagation = "mnt",
-  masked_paths = "mnt", readonly_paths = "mnt", hostname = "uts", domainname = "uts",
-}
 
 local SPECIAL <const> = {
   namespaces = function(d)
@@ -38,7 +27,18 @@ local SPECIAL <const> = {
     return sets.ambient and sets or sets.permitted
   end,
   root = function(d)
-    return d.root.type ~= "host" and plain(d.root) or nil
+    return d.root.type ~= "host" and d.root or nil
+  end,
+  process = function(d)
+    local process <const> = normalise.process(d.process)
+    local spec <const> = table.move(process.argv, 1, #process.argv, 1, {})
+    for _, field in ipairs(schema.process.fields) do
+      spec[field.name] = process[field.name]
+    end
+    if spec.input ~= nil then
+      spec.stdin = nil -- which it is instead of
+    end
+    return spec
   end,
 }
 
@@ -50,15 +50,17 @@ local function describe(d)
   local description <const> = {}
   for _, field in ipairs(schema.description.fields) do
     local name <const> = field.name
-    local value = d[name]
-    if SPECIAL[name] then
-      value = SPECIAL[name](d)
-    end
-    if not NEEDS[name] or d.namespaces[NEEDS[name]] then
-      description[name] = type(value) == "table" and plain(value) or value
+    local needed <const> = rules.needs[name]
+    if not needed or d.namespaces[needed] then
+      local form <const> = SPECIAL[name]
+      if form then
+        description[name] = form(d)
+      else
+        description[name] = d[name]
+      end
     end
   end
-  return description
+  return merge(description)
 end
 
 return describe

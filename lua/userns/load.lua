@@ -3,53 +3,111 @@ local merge = require "userns.merge"
 local presets = require "userns.presets"
 local sys = require "userns.sys"
 
-local function copies(libraries)
-  local env <const> = {}
-  for name, library in pairs(libraries) do
-    env[name] = {}
-    for key, value in pairs(library) do
-      env[name][key] = value
-    end
+-- What a description may compute with: by name, since a host may have put more
+-- into these tables, and nothing that changes the host, as the state of its
+-- random numbers.
+local BASIC <const> = "assert error ipairs next pairs pcall select tonumber tostring type"
+local LIBRARIES <const> = {
+  math = "abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min mininteger modf pi rad sin sqrt "
+    .. "tan tointeger type ult",
+  string = "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper",
+  table = "concat insert move pack remove sort unpack",
+  utf8 = "char charpattern codepoint codes len offset",
+}
+
+local function named(library, names)
+  local chosen <const> = {}
+  for name in names:gmatch("%w+") do
+    chosen[name] = library[name]
   end
-  return env
+  return chosen
 end
 
---- What a description may compute with: nothing that reaches outside of it.
+--- Nothing in it reaches outside, and nothing put into it stays.
 local function pure_environment()
-  local env <const> = copies { math = math, string = string, table = table, utf8 = utf8 }
-  env.string.dump = nil
-  for _, name in ipairs {
-    "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring", "type",
-  } do
-    env[name] = _G[name]
+  local env <const> = named(_G, BASIC)
+  for name, names in next, LIBRARIES do
+    env[name] = named(_G[name], names)
   end
   env.userns = { merge = merge, presets = merge(presets) }
   return env
 end
 
-local function fail(path, message)
-  return nil, sys.error { op = "load", code = "EINVALID", path = path, message = tostring(message) }
+--- What a file raised, in words: it need not be a message.
+local function raised(value)
+  if type(value) == "string" or getmetatable(value) then
+    local ok <const>, text = pcall(tostring, value)
+    return ok and text or type(value)
+  end
+  return ("the file raises %s, not a message"):format(type(value))
 end
 
---- Runs a Lua file that returns a description.  It sees math, string, table,
+local function fail(path, message)
+  return nil, sys.error { op = "load", code = "EINVALID", path = path, message = message }
+end
+
+--- The kernel's refusal, as one of the file's.
+local function refusal(err, path)
+  err.op, err.path = "load", path
+  return err
+end
+
+--- A function that compiles the file as loadfile does: a byte order mark and a
+--- first line that starts with "#" are none of its text.
+local function compile(path, env)
+  local fd <close>, refused = sys.open(path)
+  if not fd then
+    return nil, refusal(refused, path)
+  end
+  local first = true
+  local chunk <const>, message = load(function()
+    local text, err = fd:read()
+    refused = refused or err
+    if first and text then
+      text = text:gsub("^\u{feff}", ""):gsub("^#[^\n]*", "")
+    end
+    first = false
+    return text
+  end, "@" .. path, "t", env)
+  if refused then
+    return nil, refusal(refused, path)
+  elseif not chunk then
+    return fail(path, message)
+  end
+  return chunk
+end
+
+local function check_arguments(path, env)
+  local function refuse(number, message)
+    error(("bad argument #%d to 'load' (%s)"):format(number, message), 4)
+  end
+  if type(path) ~= "string" then
+    refuse(1, ("string expected, got %s"):format(type(path)))
+  elseif path:find("\0", 1, true) then
+    refuse(1, "the string has a NUL byte")
+  elseif env ~= nil and type(env) ~= "table" then
+    refuse(2, ("table expected, got %s"):format(type(env)))
+  end
+end
+
+--- Runs a Lua file that returns a description.  It sees math, string, table and
 --- utf8, the functions of the basic library that have no effect outside, and
---- userns.merge and userns.presets.
+--- userns.merge and userns.presets.  Its time and memory are the caller's: a
+--- file that never ends is not ended.
 ---@param path string
 ---@param env table? another environment to run it in
 ---@return table? description not checked yet
----@return userns.Error? err EINVALID: it does not load, or raises, or returns no
----  table; the message has the line
+---@return userns.Error? err EINVALID: it does not compile, or raises, or returns no
+---  table, and the message has the line; else what the kernel says to reading it
 local function load_description(path, env)
-  if type(path) ~= "string" then
-    error(("bad argument #1 to 'load' (string expected, got %s)"):format(type(path)), 2)
-  end
-  local chunk <const>, syntax = loadfile(path, "t", env or pure_environment())
+  check_arguments(path, env)
+  local chunk <const>, err = compile(path, env or pure_environment())
   if not chunk then
-    return fail(path, syntax)
+    return nil, err
   end
-  local ok, result = pcall(chunk)
+  local ok <const>, result = pcall(chunk)
   if not ok then
-    return fail(path, result)
+    return fail(path, raised(result))
   elseif type(result) ~= "table" then
     return fail(path, ("the file returns %s, not a description"):format(type(result)))
   end

@@ -7,7 +7,10 @@ local plan = {}
 local OPS <const> = sys.ops()
 
 --- A value as it is, or quoted if it could be taken for something else.
-local function word(value, separator)
+---@param value any
+---@param separator string? a character between words
+---@return string
+function plan.word(value, separator)
   local text <const> = tostring(value)
   if text ~= "" and not text:find("[%s%c\"\\\128-\255" .. (separator or "") .. "]") then
     return text
@@ -16,6 +19,8 @@ local function word(value, separator)
     return c == "\n" and "\\n" or (c == '"' or c == "\\") and "\\" .. c or ("\\x%02x"):format(c:byte())
   end) .. '"'
 end
+
+local word <const> = plan.word
 
 local function entry(item)
   if type(item) ~= "table" then

@@ -29,11 +29,22 @@ presets.minimal = {
   },
 }
 
---- Empty home directories in place of the host's.
+--- Empty /home and /root in place of the host's.
 presets.private_home = {
   mounts = {
     { type = "tmpfs", target = "/home", mode = "0755" },
     { type = "tmpfs", target = "/root", mode = "0700" },
+  },
+}
+
+--- The host's network, abstract sockets and all, and what programs look up to
+--- use it: names, services, certificates.
+presets.host_network = {
+  share = { "net" },
+  mounts = {
+    system "/etc/resolv.conf", system "/etc/hosts", system "/etc/nsswitch.conf", system "/etc/gai.conf",
+    system "/etc/services", system "/etc/protocols", system "/etc/ssl/certs", system "/etc/ssl/openssl.cnf",
+    system "/etc/pki/tls/certs", system "/etc/pki/ca-trust/extracted", system "/etc/ca-certificates/extracted",
   },
 }
 

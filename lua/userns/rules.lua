@@ -231,8 +231,12 @@ rules.description = {
   },
 }
 
+--- The namespace without which a field means nothing, by the field's name.
+rules.needs = {}
+
 for _, need in ipairs(NEEDS) do
   for _, field in ipairs(need.fields) do
+    rules.needs[field] = need.namespace
     table.insert(rules.description, needs_rule(need, field))
   end
 end

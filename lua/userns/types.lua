@@ -201,6 +201,16 @@ types.target = {
   end,
 }
 
+--- A path in its shortest form: slashes doubled or at the end mean nothing, and
+--- "." neither.
+function types.clean_path(path)
+  local names <const> = {}
+  for name in path:gmatch("[^/]+") do
+    names[#names + 1] = name ~= "." and name or nil
+  end
+  return "/" .. table.concat(names, "/")
+end
+
 --- Permission bits, as an integer or an octal string.
 types.mode = make("mode (0 to 07777, or an octal string)", function(value)
   if math.type(value) == "integer" then
@@ -248,7 +258,8 @@ function types.choice(words, what)
   }
 end
 
-local function is_list(value)
+--- Whether a table has the keys 1, 2, 3 ... and no others.
+function types.is_list(value)
   local count, length = 0, #value
   for key in next, value do
     if math.type(key) ~= "integer" or key < 1 or key > length then
@@ -268,7 +279,7 @@ function types.list(entry, name)
       if not check_table(value, report, path, "list") then
         return false
       end
-      if not is_list(value) then
+      if not types.is_list(value) then
         report(path, "a list has the keys 1, 2, 3 ... and no others")
         return false
       end

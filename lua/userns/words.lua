@@ -1,5 +1,9 @@
--- A container in words: what its program will see and may do.
+-- A container in words: what its program will see and may do.  Names are quoted
+-- as in plans, so that none can pass for a line.
+local plan = require "userns.plan"
 local schema = require "userns.schema"
+
+local quote <const> = plan.word
 
 local function join(list)
   return #list > 0 and table.concat(list, " ") or "nothing"
@@ -25,17 +29,24 @@ local function options(record)
   return table.concat(words)
 end
 
-local UPPER <const> = { tmpfs = "changes in memory" }
+local function paths(list)
+  local quoted <const> = {}
+  for i, path in ipairs(list or {}) do
+    quoted[i] = quote(path)
+  end
+  return #quoted > 0 and table.concat(quoted, " ") or nil
+end
 
 local function overlay(record)
-  local changes <const> = record.upper and (UPPER[record.upper] or "changes in " .. record.upper) or "read-only"
-  return ("%s of the host's, laid over each other, %s%s"):format(table.concat(record.lower, " "),
+  local changes <const> = not record.upper and "read-only"
+    or "changes in " .. (record.upper == "tmpfs" and "memory" or quote(record.upper))
+  return ("%s of the host's, laid over each other, %s%s"):format(paths(record.lower),
     record.readonly and "read-only" or changes, options(record))
 end
 
 --- A path, or what a descriptor is.
 local function name_of(source)
-  return type(source) == "string" and source or "an open file"
+  return type(source) == "string" and quote(source) or "an open file"
 end
 
 local ROOT <const> = {
@@ -43,7 +54,7 @@ local ROOT <const> = {
     return "the host's tree as it is"
   end,
   bind = function(root)
-    return ("%s, %s%s"):format(root.source == "/" and "the host's whole tree" or root.source .. " of the host's",
+    return ("%s, %s%s"):format(root.source == "/" and "the host's whole tree" or quote(root.source) .. " of the host's",
       access(root), options(root))
   end,
   overlay = overlay,
@@ -52,51 +63,81 @@ local ROOT <const> = {
   end,
 }
 
+local function bytes(count)
+  return ("%d byte%s"):format(count, count == 1 and "" or "s")
+end
+
+local HIDEPID <const> = {
+  noaccess = ", other users' closed", invisible = ", other users' hidden", ptraceable = ", only those it may trace",
+}
+
+--- Of what a /proc usually has hidden and protected, what this one has not.
+local function left_out(d)
+  return ((d.allow_userns or d.masked_paths) and ", without the usual masks" or "")
+    .. ((d.allow_userns or d.readonly_paths) and ", without the usual read-only parts" or "")
+end
+
+-- What does not go without saying.
+local BIND_PROPAGATION <const> = {
+  slave = ", mounts of the host's appear", shared = ", mounts travel to the host's and back",
+  unbindable = ", not to be bound elsewhere",
+}
+
 local MOUNT <const> = {
   overlay = overlay,
   cgroup = function(m)
-    return ("its own cgroup and those below, %s"):format(access(m))
+    return ("its own cgroup and those below, %s%s"):format(access(m), options(m))
   end,
   remount = function(m)
     local said <const> = m.readonly ~= nil and { access(m) } or {}
     table.move(m.options, 1, #m.options, #said + 1, said)
-    return "changed: " .. join(said)
+    said[#said + 1] = m.propagation
+    return ("changed: %s%s"):format(join(said), m.recursive and ", with the mounts below it" or "")
   end,
   move = function()
     return "a mount that the caller has prepared"
   end,
   bind = function(m)
-    return ("%s of the host's, %s%s%s"):format(name_of(m.source), access(m), options(m),
-      m.optional and ", if it exists" or "")
+    return name_of(m.source) .. " of the host's" .. (m.recursive and "" or " without the mounts below it")
+      .. ", " .. access(m) .. options(m) .. (BIND_PROPAGATION[m.propagation] or "")
+      .. (m.idmap and ", owned by ids inside" or "") .. (m.optional and ", if it exists" or "")
   end,
   tmpfs = function(m)
-    local limit <const> = m.size and (", up to %d bytes"):format(m.size) or ""
-    return ("empty, in memory%s, %s%s"):format(limit, access(m), options(m))
+    local limited <const> = m.size and m.size > 0 -- 0: no limit, tmpfs(5)
+    return ("empty, in memory%s%s, %s%s"):format(limited and ", up to " .. bytes(m.size) or "",
+      m.inodes and (", up to %d files"):format(m.inodes) or "", access(m), options(m))
   end,
-  proc = function()
-    return "the processes of its own pid namespace"
+  proc = function(m, d)
+    return ("the processes of its own pid namespace%s%s%s%s%s"):format(m.subset and " and nothing else" or "",
+      HIDEPID[m.hidepid] or "", m.readonly and ", read-only" or "", options(m), left_out(d))
   end,
   sysfs = function(m)
-    return ("the devices of its own net namespace, %s"):format(access(m))
+    return ("the devices of its own net namespace, %s%s"):format(access(m), options(m))
   end,
-  devpts = function()
-    return "terminals of its own"
+  devpts = function(m)
+    return "terminals of its own" .. options(m)
   end,
-  mqueue = function()
-    return "message queues of its own"
+  mqueue = function(m)
+    return "message queues of its own" .. options(m)
   end,
-  dev = function()
-    return "a minimal /dev"
+  dev = function(m)
+    return "a minimal /dev" .. (#m.devices > 0 and " with " .. paths(m.devices) or "")
   end,
   dir = function()
     return "a directory"
   end,
   file = function(m)
-    return ("a file of %d bytes"):format(#m.content)
+    return "a file of " .. bytes(#m.content)
   end,
   symlink = function(m)
-    return "a link to " .. m.source
+    return "a link to " .. quote(m.source)
   end,
+}
+
+local PROPAGATION <const> = {
+  slave = "the host's appear inside",
+  shared = "travel between namespaces made inside",
+  unbindable = "cannot be bound elsewhere",
 }
 
 local function files(d, add)
@@ -106,8 +147,12 @@ local function files(d, add)
   end
   add("/", ROOT[d.root.type](d.root))
   for _, mount in ipairs(d.mounts) do
-    add(mount.target, MOUNT[mount.type](mount))
+    add(quote(mount.target), MOUNT[mount.type](mount, d))
   end
+  add("devices", paths(d.devices))
+  add("hidden", paths(d.masked_paths))
+  add("read-only", paths(d.readonly_paths))
+  add("new mounts", PROPAGATION[d.propagation])
 end
 
 local MAP_WORDS <const> = {
@@ -148,7 +193,7 @@ end
 
 local SETS <const> = { "effective", "permitted", "inheritable", "bounding", "ambient" }
 
-local function capabilities(sets)
+local function all_sets(sets)
   if not sets.ambient then
     return set_words(sets.permitted)
   end
@@ -159,10 +204,17 @@ local function capabilities(sets)
   return table.concat(parts, "; ")
 end
 
+--- In no user namespace of its own, what is kept is held over the host.
+local function capabilities(d)
+  local words <const> = all_sets(d.capabilities)
+  return words .. (words ~= "none" and not d.namespaces.user and ", over the host" or "")
+end
+
 local function powers(d, add)
-  add("capabilities", capabilities(d.capabilities))
+  add("capabilities", capabilities(d))
   add("privileges", d.no_new_privs and "none gained by executing a file" or "gained by set-id programs")
-  add("user namespaces", d.allow_userns and "may be created inside" or "cannot be created inside")
+  add("user namespaces", d.allow_userns and "may be created inside" or d.namespaces.user and "cannot be created inside"
+    or "may be created as on the host")
 end
 
 --- A line for each thing that the program will see or may do.
@@ -171,7 +223,7 @@ end
 local function words(d)
   local lines <const> = {}
   local function add(what, text)
-    lines[#lines + 1] = ("%-16s %s"):format(what .. ":", text)
+    lines[#lines + 1] = text and ("%-16s %s"):format(what .. ":", text)
   end
   local own <const>, hosts <const> = split(d.namespaces)
   add("own namespaces", join(own))
@@ -180,11 +232,10 @@ local function words(d)
   files(d, add)
   add("network", d.namespaces.net and "loopback only" or "the host's")
   for _, field in ipairs { "hostname", "domainname" } do
-    if d[field] then
-      add(field, d[field])
-    end
+    add(field, d[field] and quote(d[field]))
   end
   powers(d, add)
+  add("session", not d.new_session and "the caller's, with its terminal" or nil)
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end
