@@ -184,10 +184,10 @@
 ---@field masked_paths? string[] Files and directories to hide, where they exist. Default: the usual set, for each `proc`.
 ---@field readonly_paths? string[] Files and directories to make read-only, where they exist. Default: the usual set, for each `proc`.
 ---@field devices? string[] Devices of the host's that are seen under their own names; mostly below a `dev` mount. Default: none.
----@field capabilities? "none"|"all"|string[]|table<string, string|string[]> What the program keeps: permitted, effective, bounding, and ambient unless uid 0; or each set. Default: "none".
+---@field capabilities? "none"|"all"|string[]|table<string, string|string[]> What the program keeps: permitted, effective, bounding, and ambient unless uid 0; or each set. Default: none; `setfcap` with `allow_userns`.
 ---@field securebits? string|string[] How the kernel treats uid 0 and changes of it (capabilities(7)). Default: none.
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
----@field allow_userns? boolean Whether the program may create user namespaces of its own. Default: false.
+---@field allow_userns? boolean Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`. Default: false.
 ---@field lock_mounts? boolean The program's namespaces do not own the mounts: what is read-only or hidden stays so, whatever it keeps. Default: if `sys_admin` is kept.
 ---@field die_with_parent? boolean The container ends with the host program, however that ends; a program that means to can undo it. Default: true.
 ---@field new_session? boolean A session without the caller's terminal. Default: true.

@@ -111,6 +111,9 @@ local HINTS <const> = {
     hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none" },
   { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL",
     hint = "the id that the name stands for is not mapped by uid_map or gid_map" },
+  { ops = { uid_map = true }, code = "EPERM",
+    hint = "perhaps the caller is uid 0 without setfcap, and may not map that; or an id outside is not the caller's "
+      .. "to map: see newuidmap(1)" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 

@@ -204,7 +204,8 @@ local DESCRIPTION <const> = {
   end,
 }
 
---- The complete form of a valid description.  `given` tells which fields its
+--- The complete form of a valid description.  Who has uid 0 and may create user
+--- namespaces gets what the kernel asks for to map it again.  `given` tells which fields its
 --- author wrote, `places` where descriptors lead (lookup fills it); maps stay
 --- words where they are, since what those mean depends on the host.
 ---@param description table
@@ -222,6 +223,9 @@ function normalise.description(description)
     else
       normalised[field.name] = default(value, named_default(field))
     end
+  end
+  if description.capabilities == nil and normalised.allow_userns then
+    normalised.capabilities = capabilities { "setfcap" }
   end
   if normalised.lock_mounts == nil then
     normalised.lock_mounts = locks_mounts(normalised)

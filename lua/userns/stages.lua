@@ -61,10 +61,13 @@ stage("protect", files.protect, { pivot = "the host's /dev/null hides files, not
 stage("pivot", files.pivot, { chdir = "the working directory is inside", capabilities = "needs CAP_SYS_ADMIN" })
 
 stage("lock_mounts", identity.lock_mounts, {
+  share = "a copy of what is shared would be tied to it",
   uts = "the name is the inner namespace's",
   chdir = "the mounts are a copy from here on",
   bounding = "the inner namespace begins with every capability",
 })
+
+stage("share", files.share, { capabilities = "needs CAP_SYS_ADMIN over the mnt namespace" })
 
 stage("uts", settings.uts, { capabilities = "needs CAP_SYS_ADMIN over the uts namespace" })
 

@@ -212,6 +212,8 @@ end
 
 local function powers(d, add)
   add("capabilities", capabilities(d))
+  add("secure bits", #d.securebits > 0 and join(d.securebits) or nil)
+  add("mounts", d.lock_mounts and "locked: what is read-only or hidden stays so" or nil)
   add("privileges", d.no_new_privs and "none gained by executing a file" or "gained by set-id programs")
   add("user namespaces", d.allow_userns and "may be created inside" or d.namespaces.user and "cannot be created inside"
     or "may be created as on the host")

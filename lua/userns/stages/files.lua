@@ -52,6 +52,10 @@ function files.pivot(c)
   if c.d.namespaces.mnt and c.d.root.type ~= "host" and c.d.root.source ~= "/" then
     c:add { op = "pivot_root", required = c.d.strict or nil, source = "root" }
   end
+end
+
+--- What is tied again is tied to nothing of the set-up.
+function files.share(c)
   if c.d.namespaces.mnt and (c.d.propagation == "shared" or c.d.propagation == "unbindable") then
     c:add { op = "propagation", kind = c.d.propagation, source = "propagation" }
   end
