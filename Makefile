@@ -81,7 +81,7 @@ QUIETLY := --silent --no-print-directory
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all asan bench check-child clean demo doc format-check install lint \
-	programs test
+	programs test test-kernels
 
 all: $(MODULE) $(INIT) check-child
 
@@ -132,6 +132,12 @@ test:
 	@BUILD='$(BUILD)' LUA='$(LUA)' SPEC='$(SPEC)' WAY='$(WAY)' \
 		spec/support/test.sh
 
+test-kernels:
+	$(NEED) build run test
+	@$(MAKE) $(QUIETLY) all programs
+	@BUILD='$(BUILD)' KERNELS='$(KERNELS)' SPEC='$(SPEC)' WAY='$(WAY)' \
+		spec/support/guest.sh
+
 asan:
 	$(NEED) build run test
 	@$(MAKE) $(QUIETLY) all programs BUILD=build-asan CC=gcc HARDENING= \
@@ -177,4 +183,4 @@ install: all
 	done
 
 clean:
-	rm -rf $(BUILD) build-asan build-lint
+	rm -rf $(BUILD) build-asan build-kernels build-lint

@@ -2,7 +2,9 @@
 # need.sh [--try] GROUP...: makes sure that what the groups list is here.  What
 # is missing is installed with apt-get, or named where there is none.  Silent
 # when nothing is missing; with --try, going without is no failure.
+# need.sh --list GROUP...: names the groups' Debian packages.
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
 
 # group  kind     name              Debian package
 readonly table='
@@ -20,6 +22,12 @@ test     command  useradd           passwd
 test     module   cqueues           lua-cqueues
 test     module   luv               lua-luv
 test     module   socket            lua-socket
+guest    command  ip                iproute2
+guest    command  modprobe          kmod
+guest    command  mount             mount
+kernels  command  cpio              cpio
+kernels  command  mke2fs            e2fsprogs
+kernels  command  qemu-system-x86_64  qemu-system-x86
 format   command  clang-format      clang-format
 lint     command  clang             clang
 lint     command  cppcheck          cppcheck
@@ -60,6 +68,13 @@ apt() {
   as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
 }
+
+if [[ ${1-} == --list ]]; then
+  while read -r group _ _ package; do
+    [[ " $* " != *" $group "* ]] || echo "$package"
+  done <<<"$table"
+  exit
+fi
 
 try=
 if [[ ${1-} == --try ]]; then
