@@ -111,6 +111,7 @@ local HINTS <const> = {
     hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none" },
   { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL",
     hint = "the id that the name stands for is not mapped by uid_map or gid_map" },
+  { ops = { seccomp = true }, code = "EINVAL", hint = "the kernel takes this program for no filter" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 
