@@ -76,8 +76,7 @@ static bool is_multiplexer(const struct rule *r)
 static bool has_call(uint32_t architecture, const struct rule *r)
 {
     int call = seccomp_syscall_resolve_name_arch(architecture, r->name);
-    return call >= 0 ||
-           (architecture == SCMP_ARCH_X86 && is_multiplexed(call));
+    return call >= 0 || (architecture == SCMP_ARCH_X86 && is_multiplexed(call));
 }
 
 /* ---- layers -------------------------------------------------------------- */
@@ -98,13 +97,14 @@ static size_t layer_end(const struct rules *rules, size_t start)
     return end;
 }
 
-/* Where the arguments cannot be seen, allowing would be for all, and so is not
-   done; what denies then denies all. */
+/* Where the arguments cannot be seen libseccomp leaves the conditions out.
+   Allowing would then be for all, and so is not done; denying is. */
 static int add_unseen(scmp_filter_ctx filter, const struct rule *r)
 {
     if (r->action == SCMP_ACT_ALLOW || r->action == SCMP_ACT_LOG)
         return 0;
-    return seccomp_rule_add_exact_array(filter, r->action, r->call, 0, NULL);
+    return seccomp_rule_add_array(filter, r->action, r->call, r->count,
+                                  r->args);
 }
 
 static int add_rule(scmp_filter_ctx filter, uint32_t architecture,
@@ -334,9 +334,21 @@ static uint32_t action_field(lua_State *L, const char *field)
                                        : action;
 }
 
+/* Fields that must be there. */
+static void require(lua_State *L, const char *const *fields)
+{
+    for (; *fields != NULL; fields++) {
+        if (lua_getfield(L, -1, *fields) == LUA_TNIL)
+            wrong(L, *fields, "missing");
+        lua_pop(L, 1);
+    }
+}
+
+/* libseccomp has the mask of a masked comparison before the value. */
 static struct scmp_arg_cmp condition(lua_State *L)
 {
     static const char *const fields[] = {"index", "op", "value", "mask", NULL};
+    static const char *const required[] = {"index", "op", "value", NULL};
     static const struct word ops[] = {
         {"eq", SCMP_CMP_EQ},
         {"ne", SCMP_CMP_NE},
@@ -348,20 +360,19 @@ static struct scmp_arg_cmp condition(lua_State *L)
         {NULL, 0},
     };
     userns_check_fields(L, lua_gettop(L), fields);
-    struct scmp_arg_cmp c = {
-        .arg = (unsigned)integer_field(L, "index", 0, ARGUMENTS - 1, -1),
-        .op = (enum scmp_compare)look_up(L, "op", ops),
-    };
+    require(L, required);
+    enum scmp_compare op = (enum scmp_compare)look_up(L, "op", ops);
     uint64_t value =
         (uint64_t)integer_field(L, "value", LUA_MININTEGER, LUA_MAXINTEGER, 0);
     uint64_t mask =
         (uint64_t)integer_field(L, "mask", LUA_MININTEGER, LUA_MAXINTEGER, -1);
-    bool masked = c.op == SCMP_CMP_MASKED_EQ;
-    c.datum_a = masked ? mask : value;
-    c.datum_b = masked ? value & mask : 0;
-    if (c.arg >= ARGUMENTS)
-        wrong(L, "index", "missing");
-    return c;
+    bool masked = op == SCMP_CMP_MASKED_EQ;
+    return (struct scmp_arg_cmp){
+        .arg = (unsigned)integer_field(L, "index", 0, ARGUMENTS - 1, 0),
+        .op = op,
+        .datum_a = masked ? mask : value,
+        .datum_b = masked ? value & mask : 0,
+    };
 }
 
 /* The list of a field on the stack, and its length; an empty one for none. */

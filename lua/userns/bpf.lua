@@ -9,6 +9,7 @@ bpf.MAX = 4096
 -- Instruction classes and the parts of a code, as linux/bpf_common.h has them.
 local LD <const>, LDX <const>, ST <const>, STX <const> = 0, 1, 2, 3
 local ALU <const>, JMP <const>, RET <const>, MISC <const> = 4, 5, 6, 7
+-- Of whole words: a filter loads nothing smaller.
 local MODE <const> = { IMM = 0x00, ABS = 0x20, MEM = 0x60, LEN = 0x80 }
 local DATA_SIZE <const> = 64 -- of struct seccomp_data
 
@@ -67,11 +68,11 @@ end
 -- no filter may have.
 local CLASSES <const> = {
   [LD] = function(machine, code, k)
-    machine.a = load(machine, code & 0xe0, k)
+    machine.a = load(machine, code & 0xf8, k)
     return machine.a and 0
   end,
   [LDX] = function(machine, code, k)
-    machine.x = code & 0xe0 ~= MODE.ABS and load(machine, code & 0xe0, k) or nil
+    machine.x = code & 0xf8 ~= MODE.ABS and load(machine, code & 0xf8, k) or nil
     return machine.x and 0
   end,
   [ST] = store "a",

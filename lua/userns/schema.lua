@@ -22,6 +22,8 @@ local schema = {
   root = mounts.root,
   process = process,
   filter = confinement.filter,
+  filter_rule = confinement.rule,
+  filter_condition = confinement.condition,
 }
 
 schema.description = types.record({

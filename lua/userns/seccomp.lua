@@ -60,9 +60,9 @@ local function namespace_rules(d, add)
   end
   add(rule("clone3", "errno", "ENOSYS")) -- no filter sees its flags
   for _, name in ipairs { "clone", "unshare" } do
-    add(rule(name, "allow", nil, int(0, 0, d.capabilities.sys_admin and NEWUSER or NAMESPACES[name])))
+    add(rule(name, "allow", nil, int(0, 0, d.capabilities.permitted.sys_admin and NEWUSER or NAMESPACES[name])))
   end
-  if d.capabilities.sys_admin then
+  if d.capabilities.permitted.sys_admin then
     add(rule("setns", "errno", "EPERM", int(1, NEWUSER, NEWUSER)))
   end
 end
@@ -84,7 +84,7 @@ local function default_rules(d)
   namespace_rules(d, add)
   add(rule("ioctl", "errno", "EPERM", int(1, TIOCLINUX)))
   add(rule("personality", "allow", nil, int(0, INT)))
-  if d.capabilities.sys_admin and not d.allow_userns then
+  if d.capabilities.permitted.sys_admin and not d.allow_userns then
     add(rule("setns", "errno", "EPERM", int(1, 0))) -- a namespace of any type
   end
   local allowed <const>, denied <const> = {}, { syscalls.denied }
@@ -93,10 +93,10 @@ local function default_rules(d)
   end
   table.sort(allowed)
   for _, row in ipairs(syscalls.privileged) do
-    local held <const> = d.capabilities[row.capability] or row.nested and d.allow_userns
+    local held <const> = d.capabilities.permitted[row.capability] or row.nested and d.allow_userns
     table.insert(held and allowed or denied, row.names)
   end
-  table.insert(d.capabilities.sys_admin and allowed or denied, "setns")
+  table.insert(d.capabilities.permitted.sys_admin and allowed or denied, "setns")
   table.insert(denied, "clone personality unshare")
   add(rule(known(table.concat(denied, " ")), "errno", "EPERM"))
   add(rule(known(table.concat(allowed, " ")), "allow"))

@@ -39,14 +39,16 @@ local syscall <const> = {
 
 local any_integer <const> = types.integer(math.mininteger, math.maxinteger, "integer")
 
-local condition <const> = types.with(types.record({
+confinement.condition = types.record({
   { name = "index", type = types.integer(0, 5), required = true, doc = "Which argument, from 0." },
   { name = "op", type = types.choice(OPS, "comparison"), required = true,
     doc = "How it compares to `value`, as an unsigned 64-bit number; `\"masked_eq\"`: the bits of `mask` alone, "
       .. "which is how to compare what the kernel takes for 32 bits (0xffffffff)." },
   { name = "value", type = any_integer, required = true, doc = "What it is compared to." },
   { name = "mask", type = any_integer, doc = "The bits that count, for `\"masked_eq\"`." },
-}, "condition"), function(c)
+}, "condition")
+
+local condition <const> = types.with(confinement.condition, function(c)
   return c.op == "masked_eq" and not c.mask and "masked_eq needs a mask"
     or c.op ~= "masked_eq" and c.mask and "only masked_eq has a mask" or nil
 end)
@@ -77,7 +79,7 @@ local syscalls <const> = types.with(types.one_or_list(syscall, "list of system c
   return #value == 0 and "no system call is named" or nil
 end)
 
-local rule <const> = types.record({
+confinement.rule = types.record({
   { name = "names", type = syscalls, required = true,
     doc = "System calls that it is about." },
   { name = "action", type = types.choice(ACTIONS, "action"), default = "(allow, or errno where `default` is allow)",
@@ -93,7 +95,7 @@ confinement.filter = types.record({
   { name = "default", type = types.choice(ACTIONS, "action"), required = true,
     doc = "What happens with a system call that no rule matches." },
   { name = "errno", type = errno, default = "(EPERM; always ENOSYS for clone3)", doc = "The error, for `\"errno\"`." },
-  { name = "rules", type = types.list(rule), default = "(none)",
+  { name = "rules", type = types.list(confinement.rule), default = "(none)",
     doc = "The first rule that matches has the say. Where a rule is about clone and none about clone3, that fails "
       .. "with ENOSYS: its flags are not to be seen." },
   { name = "architectures", type = types.one_or_list(types.choice(seccomp.architectures, "architecture"),
