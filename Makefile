@@ -3,6 +3,8 @@ LUA ?= lua$(LUA_VERSION)
 LUA_INCDIR ?= /usr/include/lua$(LUA_VERSION)
 LIBCAP_INCDIR ?=
 LIBCAP_LIBDIR ?=
+LIBSECCOMP_INCDIR ?=
+LIBSECCOMP_LIBDIR ?=
 
 PREFIX ?= /usr/local
 INST_BINDIR ?= $(PREFIX)/bin
@@ -48,14 +50,22 @@ CHILD := \
 	-U_FORTIFY_SOURCE \
 	$(call supported,-mno-outline-atomics)
 
-INCLUDES := $(addprefix -I,csrc $(LUA_INCDIR) $(LIBCAP_INCDIR))
+INCLUDES := $(addprefix -I,csrc $(LUA_INCDIR) $(LIBCAP_INCDIR) \
+	$(LIBSECCOMP_INCDIR))
+
+# yes or no: without its header, rules for system calls answer with an error.
+LIBSECCOMP ?= $(if $(call supported,$(INCLUDES) -include seccomp.h),yes,no)
+LIBSECCOMP := $(LIBSECCOMP)
+WITH_LIBSECCOMP := $(filter yes,$(LIBSECCOMP))
+
 COMPILE = $(CC) -std=c11 $(WARNINGS) $(HARDENING) $(INCLUDES) $(CPPFLAGS) \
 	$(CFLAGS) -MMD -MP
 
 # nodelete: a keeper thread may outlive the Lua state that loaded the module.
 # now: the child must not enter the dynamic linker to resolve a symbol.
 MODULE_LDFLAGS := -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
-MODULE_LDLIBS := $(addprefix -L,$(LIBCAP_LIBDIR)) -lcap
+MODULE_LDLIBS := $(addprefix -L,$(LIBCAP_LIBDIR) $(LIBSECCOMP_LIBDIR)) -lcap \
+	$(if $(WITH_LIBSECCOMP),-lseccomp)
 
 MODULE := $(BUILD)/userns/sys.so
 INIT := $(BUILD)/userns/userns-init
@@ -97,6 +107,14 @@ $(BUILD)/obj/%.o: csrc/%.c Makefile | $(BUILD)/obj
 	$(COMPILE) -fPIC -fvisibility=hidden -pthread $(MODE) -c -o $@ $<
 
 $(STEP_OBJECTS): MODE := $(CHILD)
+
+# Built anew when the library has come or gone.
+$(BUILD)/obj/filter.o: MODE := $(if $(WITH_LIBSECCOMP),-DUSERNS_LIBSECCOMP)
+$(BUILD)/obj/filter.o: $(BUILD)/obj/libseccomp.$(LIBSECCOMP)
+
+$(BUILD)/obj/libseccomp.$(LIBSECCOMP): | $(BUILD)/obj
+	@rm -f $(BUILD)/obj/libseccomp.*
+	@touch $@
 
 $(BUILD)/init/%.o: csrc/%.c Makefile | $(BUILD)/init
 	$(COMPILE) -fno-pic $(CHILD) -c -o $@ $<

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "error.h"
 #include "sys.h"
 
@@ -23,6 +24,16 @@ const char *userns_errno_name(int errnum)
     default:
         return NULL;
     }
+}
+
+int userns_errno_number(const char *name)
+{
+#define NAME(word)                                                             \
+    if (strcmp(name, #word) == 0)                                              \
+        return word;
+#include "errnos.def"
+#undef NAME
+    return 0;
 }
 
 static void set_string(lua_State *L, const char *field, const char *value)
@@ -177,6 +188,19 @@ static int sys_error(lua_State *L)
     return 1;
 }
 
+/***
+ * The name of an error number.
+ * @param number integer 1 to 4095
+ * @return string|nil name "EPERM" for 1; nil for a number without a name here
+ * @source errno(3)
+ */
+static int sys_errno_name(lua_State *L)
+{
+    int number = (int)userns_check_integer(L, 1, 1, 4095);
+    lua_pushstring(L, userns_errno_name(number));
+    return 1;
+}
+
 void userns_open_error(lua_State *L)
 {
     static const luaL_Reg metamethods[] = {
@@ -186,6 +210,7 @@ void userns_open_error(lua_State *L)
     };
     static const luaL_Reg functions[] = {
         {"error", sys_error},
+        {"errno_name", sys_errno_name},
         {NULL, NULL},
     };
     luaL_newmetatable(L, METATABLE);

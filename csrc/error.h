@@ -7,6 +7,9 @@
 /* "EPERM" for 1; NULL for a number that names no error. */
 const char *userns_errno_name(int errnum);
 
+/* 1 for "EPERM"; 0 for a word that names no error. */
+int userns_errno_number(const char *name);
+
 /* Pushes an error object; path may be NULL.  May raise when memory is short:
    call it only when every resource is owned by a userdata or released. */
 void userns_push_error(lua_State *L, const char *op, const char *syscall,

@@ -5,9 +5,11 @@
 #include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/openat2.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <string.h>
 
@@ -193,6 +195,16 @@ long userns_do_no_new_privs(struct child *c, const struct step_no_new_privs *s)
 {
     (void)s;
     return CALL(c, prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* The filter holds from here on: what comes after may be denied. */
+long userns_do_seccomp(struct child *c, const struct step_seccomp *s)
+{
+    struct bytes *filter = in_arena(c, s->filter);
+    struct sock_fprog program = {
+        (unsigned short)(filter->length / sizeof(struct sock_filter)),
+        (struct sock_filter *)(void *)filter->data};
+    return CALL(c, seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
 /* ---- the program ------------------------------------------------------- */

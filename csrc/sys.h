@@ -11,6 +11,7 @@ void userns_open_error(lua_State *L);     /* the error object */
 void userns_open_exec(lua_State *L);      /* exec, close_range */
 void userns_open_fd(lua_State *L);        /* descriptors, pipes, poll */
 void userns_open_file(lua_State *L);      /* what files are */
+void userns_open_filter(lua_State *L);    /* filters, through libseccomp */
 void userns_open_identity(lua_State *L);  /* ids, groups, umask */
 void userns_open_idmap(lua_State *L);     /* uid_map, gid_map, setgroups */
 void userns_open_launch(lua_State *L);    /* an arena becomes a child */
@@ -20,6 +21,7 @@ void userns_open_namespace(lua_State *L); /* unshare, setns, handles */
 void userns_open_pack(lua_State *L);      /* a plan becomes an arena */
 void userns_open_prctl(lua_State *L);     /* prctl in words */
 void userns_open_process(lua_State *L);   /* processes by pidfd */
+void userns_open_seccomp(lua_State *L);   /* filters of system calls */
 void userns_open_uts(lua_State *L);       /* host and domain name, uname */
 
 #endif

@@ -25,6 +25,7 @@ dependencies = {
   "lua >= 5.4, < 5.6",
 }
 
+-- libseccomp is used where the Makefile finds it.
 external_dependencies = {
   LIBCAP = { header = "sys/capability.h", library = "cap" },
 }

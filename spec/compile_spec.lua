@@ -1104,6 +1104,17 @@ GOOD = {
   capabilities = function()
     return pick { "none", "all", list_of(function() return pick(schema.capabilities) end, 4) }
   end,
+  seccomp = function()
+    return pick { ("<I2BBI4"):pack(6, 0, 0, 0x7FFF0000), {
+      default = pick { "allow", "log" },
+      rules = list_of(function()
+        return {
+          names = pick { "mkdir", { "clone", "clone3" }, { "ioctl", "read" } }, action = pick { "errno", "kill" },
+          args = list_of(function() return { index = 1, op = pick { "eq", "lt" }, value = 1 } end, 1),
+        }
+      end, 3),
+    } }
+  end,
   source = path,
   target = below,
   size = function() return pick { 0, "64M", 4096 } end,
@@ -1265,6 +1276,7 @@ local ORDER <const> = {
   { "hostname", "capabilities" }, { "domainname", "capabilities" }, { "groups", "setuid" },
   { "chdir", "bounding" }, { "bounding", "capabilities" }, { "setuid", "capabilities" },
   { "setgid", "capabilities" }, { "capabilities", "no_new_privs" }, { "no_new_privs", "descriptors" },
+  { "descriptors", "seccomp" }, { "signals", "seccomp" }, { "seccomp", "exec" },
 }
 
 local function places(plan)

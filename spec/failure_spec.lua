@@ -292,6 +292,10 @@ describe("a launch", function()
     check "host"
   end)
 
+  it("does so with a filter of system calls", function()
+    check "filtered"
+  end)
+
   if is_root then
     it("does so from the separate image, where the kernel ids change", function()
       check "tmpfs"

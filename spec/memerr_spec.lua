@@ -88,6 +88,18 @@ local CALLS <const> = {
   { [[ assert(sys.set_securebits(sys.get_securebits())) ]], wrapper = APART },
   { [[ assert(type(sys.prctl("name")) == "string" and not sys.prctl("pdeathsig")); sys.prctl("name", "memerr") ]] },
 
+  -- filters of system calls
+  { [[ assert(sys.seccomp_filter { default = "allow", rules = rules, architectures = { "x86_64", "x86" } }) ]],
+    before = [[
+      local rules = {
+        { names = { "mkdir" }, action = "errno", errno = "EROFS" },
+        { names = { "mkdir" }, action = "kill", args = { { index = 1, op = "eq", value = 0 } } },
+      }
+    ]] },
+  { [[ assert(sys.syscall_number("read") and sys.syscall_name(0) and not sys.syscall_name(1023)) ]] },
+  { [[ assert(sys.seccomp(("<I2BBI4"):pack(6, 0, 0, 0x7FFF0000))) ]], wrapper = APART },
+  { [[ assert(sys.errno_name(1) == "EPERM") ]] },
+
   -- mounts
   { [[ assert(sys.read_mountinfo("self")); assert(not sys.read_mountinfo(4194305)) ]] },
   { [[ assert(sys.mount { type = "tmpfs", target = "/mnt", options = { "nosuid" }, data = "size=64k" }) ]],

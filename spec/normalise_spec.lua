@@ -43,6 +43,13 @@ local function full_description()
     readonly_paths = { "/proc/sys" },
     capabilities = { "CAP_NET_RAW", "chown" },
     no_new_privs = false,
+    seccomp = {
+      default = "allow", architectures = "x86_64",
+      rules = {
+        { names = "mkdir" },
+        { names = { "read" }, action = "kill", args = { { index = 0, op = "eq", value = 1 } } },
+      },
+    },
     allow_userns = true,
     die_with_parent = false,
     new_session = false,
@@ -101,6 +108,13 @@ describe("a normalised description", function()
       readonly_paths = { "/proc/sys" },
       capabilities = { net_raw = true, chown = true },
       no_new_privs = false,
+      seccomp = {
+        default = "allow", architectures = { "x86_64" },
+        rules = {
+          { names = { "mkdir" }, action = "errno", errno = "EPERM", args = {} },
+          { names = { "read" }, action = "kill", args = { { index = 0, op = "eq", value = 1 } } },
+        },
+      },
       allow_userns = true,
       die_with_parent = false,
       new_session = false,

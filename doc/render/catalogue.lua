@@ -40,7 +40,7 @@ end
 
 -- The order in which a reader meets the parts of userns.sys; others follow.
 local ORDER <const> = {
-  "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "mount", "mountfd", "process",
+  "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "seccomp", "filter", "mount", "mountfd", "process",
   "exec", "fd", "error", "pack", "launch",
 }
 

@@ -24,17 +24,22 @@ local TYPES <const> = {
   ["id (0 to 4294967294) or name"] = "integer|string",
   ["list of ids and names"] = "(integer|string)[]",
   ["list of secure bits"] = "string|string[]",
+  ["BPF program or table"] = "string|userns.Filter",
   ["boolean"] = "boolean",
   ["boolean or list of variable names"] = "boolean|string[]",
   ["capability name"] = "string",
+  ["condition"] = "userns.FilterCondition",
+  ["error name or number"] = "string|integer",
   ["file or descriptor number"] = "file*|userns.Fd|integer",
   ["file or { fd = number }"] = "file*|userns.Fd|{ fd: integer }",
   ["true or { uid, gid }"] = "true|{ uid: userns.IdRange[], gid: userns.IdRange[] }",
   ["a list of names"] = "string[]",
   ["a list of { inside, outside, count }"] = "userns.IdRange[]",
+  ["list of architectures"] = "string|string[]",
   ["list of ids"] = "integer[]",
   ["list of mount options"] = "string|string[]",
   ["list of namespace names"] = "string|string[]",
+  ["list of system calls"] = "string|string[]",
   ["map of descriptors"] = "table<integer, file*|userns.Fd|integer>",
   ["map of variables"] = "table<string, string>",
   ["domain name"] = "string",
@@ -42,6 +47,7 @@ local TYPES <const> = {
   ["mode (0 to 07777, or an octal string)"] = "integer|string",
   ["mount"] = "userns.MountEntry",
   ["process"] = "userns.ProcessSpec",
+  ["rule"] = "userns.FilterRule",
   ["seconds"] = "number",
   ["signal name or number"] = "string|integer",
   ["size (bytes, or \"64M\")"] = "integer|string",
@@ -219,6 +225,9 @@ function luacats.userns(c)
   local out <const> = writer()
   add_variants(out, "userns.Root", schema.root.variants)
   add_variants(out, "userns.MountEntry", schema.mount.variants)
+  add_record(out, "userns.Filter", schema.filter.fields)
+  add_record(out, "userns.FilterRule", schema.filter_rule.fields)
+  add_record(out, "userns.FilterCondition", schema.filter_condition.fields)
   add_record(out, "userns.ProcessSpec", schema.process.fields)
   out.add("---@field [integer] string The argument vector.")
   add_record(out, "userns.Description", schema.description.fields)

@@ -66,7 +66,10 @@ end
 
 -- ---- types ----------------------------------------------------------------
 
-local RECORDS <const> = { description = "userns.Description", process = "userns.ProcessSpec" }
+local RECORDS <const> = {
+  description = "userns.Description", process = "userns.ProcessSpec",
+  filter = "userns.Filter", filter_rule = "userns.FilterRule", filter_condition = "userns.FilterCondition",
+}
 
 --- Where a class is described: "#result" for userns.Result.
 local anchors

@@ -469,6 +469,45 @@ function sys.set_securebits(words) end
 ---See prctl(2).
 function sys.prctl(attribute, value) end
 
+---Has a filter answer the system calls that the calling thread makes from now
+---on, and what it starts; there is no way back.
+---@param program string instructions of struct sock_filter, 1 to 4096, as seccomp_filter makes them
+---@return true|nil ok
+---@return userns.Error? err EACCES without no_new_privs and without CAP_SYS_ADMIN, EINVAL for a program that is no filter
+---See seccomp(2).
+function sys.seccomp(program) end
+
+---Compiles rules to a filter of system calls.  The first rule that names a call
+---and whose conditions all hold has the answer: "allow", "errno" (that error,
+---EPERM if none is named), "kill" (the process), "trap" (SIGSYS) or "log"; what
+---no rule matches gets the default.  A call of any other architecture than
+---those listed ends the process, and so does any of x32.
+---A rule is { names = { "ioctl" }, action = "errno", errno = "ENOTTY", args = {
+---{ index = 1, op = "masked_eq", mask = 0xffffffff, value = 0x5412 } } }; the
+---ops are eq, ne, lt, le, ge, gt and masked_eq, all of unsigned 64-bit numbers.
+---32-bit x86 has sockets and System V IPC behind one call each, whose arguments
+---no filter sees: there a rule with conditions on them does not allow, and
+---denies all.
+---@param rules table default (a word), errno, rules and architectures (names as "x86_64" and "x86"; the native one alone when absent)
+---@return string|nil program instructions of struct sock_filter
+---@return userns.Error? err ENOSYS where userns was built without libseccomp; E2BIG for more than the 4096 instructions that a kernel takes
+---See seccomp_rule_add(3).
+function sys.seccomp_filter(rules) end
+
+---The name of a system call of this architecture.
+---@param number integer
+---@return string|nil name nil for a number that libseccomp does not know
+---@return userns.Error? err ENOSYS where userns was built without libseccomp
+---See seccomp_syscall_resolve_num_arch(3).
+function sys.syscall_name(number) end
+
+---The number of a system call.
+---@param name string
+---@return integer|nil number negative for one that only other architectures have; nil for a name that libseccomp does not know
+---@return userns.Error? err ENOSYS where userns was built without libseccomp
+---See seccomp_syscall_resolve_name(3).
+function sys.syscall_number(name) end
+
 ---Makes a mount, or changes one: binds, moves, remounts it, or says what it
 ---shares with its copies in other namespaces.
 ---The options are words: readonly (ro), nosuid, nodev, noexec, nosymfollow,
@@ -664,6 +703,12 @@ function sys.clock() end
 ---@param fields table op, code, message and the other fields of an error
 ---@return userns.Error err the same table
 function sys.error(fields) end
+
+---The name of an error number.
+---@param number integer 1 to 4095
+---@return string|nil name "EPERM" for 1; nil for a number without a name here
+---See errno(3).
+function sys.errno_name(number) end
 
 ---Packs a plan into one block of memory that launch can execute, any number of
 ---times.

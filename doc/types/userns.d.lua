@@ -150,6 +150,24 @@
 
 ---@alias userns.MountEntry userns.MountEntry.bind|userns.MountEntry.cgroup|userns.MountEntry.dev|userns.MountEntry.devpts|userns.MountEntry.dir|userns.MountEntry.file|userns.MountEntry.move|userns.MountEntry.mqueue|userns.MountEntry.overlay|userns.MountEntry.proc|userns.MountEntry.remount|userns.MountEntry.symlink|userns.MountEntry.sysfs|userns.MountEntry.tmpfs
 
+---@class userns.Filter
+---@field default "allow"|"errno"|"kill"|"log"|"trap" What happens with a system call that no rule matches.
+---@field errno? string|integer The error, for `"errno"`. Default: EPERM; always ENOSYS for clone3.
+---@field rules? userns.FilterRule[] The first rule that matches has the say. Where a rule is about clone and none about clone3, that fails with ENOSYS: its flags are not to be seen. Default: none.
+---@field architectures? string|string[] Whose system calls are let near the rules; any other, as any of x32, ends the process. Default: the native one and its 32-bit one.
+
+---@class userns.FilterRule
+---@field names string|string[] System calls that it is about.
+---@field action? "allow"|"errno"|"kill"|"log"|"trap" What happens: `"errno"`: it fails; `"kill"`: the process ends with SIGSYS; `"trap"`: it gets SIGSYS; `"log"`: allowed, and in the audit log. Default: allow, or errno where `default` is allow.
+---@field errno? string|integer The error, for `"errno"`. Default: EPERM; always ENOSYS for clone3.
+---@field args? userns.FilterCondition[] Conditions on arguments, all of which must hold. On 32-bit x86 those of sockets and System V IPC are not to be seen: there such a rule does not allow, and denies all. Default: none.
+
+---@class userns.FilterCondition
+---@field index integer Which argument, from 0.
+---@field op "eq"|"ne"|"lt"|"le"|"ge"|"gt"|"masked_eq" How it compares to `value`, as an unsigned 64-bit number; `"masked_eq"`: the bits of `mask` alone, which is how to compare what the kernel takes for 32 bits (0xffffffff).
+---@field value integer What it is compared to.
+---@field mask? integer The bits that count, for `"masked_eq"`.
+
 ---@class userns.ProcessSpec
 ---@field argv0? string What the program is told its name is. Default: the program.
 ---@field env? table<string, string> Variables, laid over the short environment. Default: PATH TERM LANG TZ HOME.
@@ -187,6 +205,7 @@
 ---@field capabilities? "none"|"all"|string[]|table<string, string|string[]> What the program keeps: permitted, effective, bounding, and ambient unless uid 0; or each set. Default: none; `setfcap` with `allow_userns`.
 ---@field securebits? string|string[] How the kernel treats uid 0 and changes of it (capabilities(7)). Default: none.
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
+---@field seccomp? "default"|string|userns.Filter A filter of system calls: `"default"`: what container runtimes deny; or rules, or a BPF program. Default: none.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`. Default: false.
 ---@field lock_mounts? boolean The program's namespaces do not own the mounts: what is read-only or hidden stays so, whatever it keeps. Default: if `sys_admin` is kept.
 ---@field die_with_parent? boolean The container ends with the host program, however that ends; a program that means to can undo it. Default: true.

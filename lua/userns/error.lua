@@ -114,6 +114,7 @@ local HINTS <const> = {
   { ops = { uid_map = true }, code = "EPERM",
     hint = "perhaps the caller is uid 0 without setfcap, and may not map that; or an id outside is not the caller's "
       .. "to map: see newuidmap(1)" },
+  { ops = { seccomp = true }, code = "EINVAL", hint = "the kernel takes this program for no filter" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 

@@ -159,6 +159,36 @@ local function root(value)
   return record(given, schema.root.variants[given.type].fields)
 end
 
+local function conditions(list)
+  local complete <const> = {}
+  for i, condition in ipairs(list or {}) do
+    complete[i] = copy(condition)
+  end
+  return complete
+end
+
+--- What `errno` means without one.
+local function errno(action, value)
+  return value or action == "errno" and "EPERM" or nil
+end
+
+local function seccomp(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  local rules <const> = {}
+  for i, rule in ipairs(value.rules or {}) do
+    local action <const> = rule.action or value.default == "allow" and "errno" or "allow"
+    rules[i] = {
+      names = as_list(rule.names), action = action, errno = errno(action, rule.errno), args = conditions(rule.args),
+    }
+  end
+  return {
+    default = value.default, errno = errno(value.default, value.errno), rules = rules,
+    architectures = value.architectures and as_list(value.architectures),
+  }
+end
+
 local function paths(list)
   if list == nil then
     return nil
@@ -199,6 +229,7 @@ local DESCRIPTION <const> = {
   devices = as_list,
   capabilities = capabilities,
   securebits = as_list,
+  seccomp = seccomp,
   process = function(process)
     return normalise.over(process, {})
   end,

@@ -1,5 +1,6 @@
 -- A plan: the steps of parent and child in order, as plain data that prints
 -- itself.  What is printed is what runs; an error's `step` counts these lines.
+local bpf = require "userns.bpf"
 local sys = require "userns.sys"
 
 local plan = {}
@@ -55,6 +56,9 @@ local FORMS <const> = {
   end,
   content = function(_, value)
     return ("bytes=%d"):format(#value)
+  end,
+  filter = function(_, value)
+    return ("instructions=%d"):format(#value // bpf.SIZE)
   end,
 }
 

@@ -2,6 +2,7 @@
 -- it reads, so that it is silent where one of them has a problem of its own;
 -- check(normalised, report) reports the path and the message.
 local schema = require "userns.schema"
+local seccomp = require "userns.seccomp"
 local types = require "userns.types"
 
 local rules = {}
@@ -137,6 +138,13 @@ local function check_part(sets, part, whole, report)
   end
 end
 
+--- An error where there is to be none would say nothing, and seem to.
+local function check_errno(record, action, path, report)
+  if record.errno and action ~= "errno" then
+    report(path .. ".errno", ("goes with \"errno\", and this is \"%s\""):format(action))
+  end
+end
+
 rules.description = {
   {
     reads = { "namespaces", "share" },
@@ -226,6 +234,36 @@ rules.description = {
         if d.given.lock_mounts and d.lock_mounts and not d.namespaces[name] then
           report("lock_mounts", ("needs a new %s namespace, and this container has none"):format(name))
         end
+      end
+    end,
+  },
+  {
+    -- Else set-id programs could be made to fail half-way (seccomp(2)).
+    reads = { "seccomp", "no_new_privs", "capabilities" },
+    check = function(d, report)
+      if d.seccomp and not d.no_new_privs and not d.capabilities.effective.sys_admin then
+        report("seccomp", "needs no_new_privs, or the capability sys_admin")
+      end
+    end,
+  },
+  {
+    reads = { "seccomp" },
+    check = function(d, report)
+      if type(d.seccomp) == "table" then
+        check_errno(d.seccomp, d.seccomp.default, "seccomp", report)
+        for i, rule in ipairs(d.seccomp.rules) do
+          check_errno(rule, rule.action, ("seccomp.rules[%d]"):format(i), report)
+        end
+      end
+    end,
+  },
+  {
+    reads = { "seccomp", "capabilities", "allow_userns", "die_with_parent" },
+    check = function(d, report)
+      local program <const>, err = seccomp.program(d)
+      local problem <const> = err and err.message or program and seccomp.obstacle(program)
+      if problem then
+        report("seccomp", problem)
       end
     end,
   },

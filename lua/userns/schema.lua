@@ -6,6 +6,7 @@
 -- words in parentheses where another stage decides; `needs` tells the kernel and
 -- the privilege that it takes, where not everybody has them, and `errors` what it
 -- is refused with besides EINVALID.
+local confinement = require "userns.schema.confinement"
 local identity = require "userns.schema.identity"
 local mounts = require "userns.schema.mounts"
 local process = require "userns.schema.process"
@@ -20,6 +21,9 @@ local schema = {
   mount_words = mounts.words,
   root = mounts.root,
   process = process,
+  filter = confinement.filter,
+  filter_rule = confinement.rule,
+  filter_condition = confinement.condition,
 }
 
 schema.description = types.record({
@@ -56,6 +60,10 @@ schema.description = types.record({
     doc = "How the kernel treats uid 0 and changes of it (capabilities(7)).",
     needs = "CAP_SETPCAP: a user namespace, or root", errors = "EPERM" },
   { name = "no_new_privs", type = types.flag, default = true, doc = "Executing a file gains no privilege." },
+  { name = "seccomp", type = confinement.seccomp, default = "(none)",
+    doc = "A filter of system calls: `\"default\"`: what container runtimes deny; or rules, or a BPF program.",
+    needs = "libseccomp when userns was built (not for a program); `no_new_privs`, or `sys_admin` kept",
+    errors = "EINVAL: the kernel takes the program for no filter" },
   { name = "allow_userns", type = types.flag, default = false,
     doc = "Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`." },
   { name = "lock_mounts", type = types.flag, default = "(if `sys_admin` is kept)",

@@ -1,6 +1,7 @@
 -- The stages of a set-up, in the order in which they run.  `before` names stages
 -- that must come later, and why; a spec holds every one of them against this
 -- list.
+local confinement = require "userns.stages.confinement"
 local files = require "userns.stages.files"
 local identity = require "userns.stages.identity"
 local lifetime = require "userns.stages.lifetime"
@@ -86,11 +87,22 @@ stage("program_identity", identity.program_identity, { capabilities = "needs CAP
 
 stage("capabilities", identity.capabilities, { exec = "execve computes from these" })
 
-stage("seal", identity.seal, { exec = "holds for what is executed" })
+stage("seal", identity.seal, {
+  seccomp = "without it a filter needs CAP_SYS_ADMIN",
+  exec = "holds for what is executed",
+})
 
-stage("descriptors", lifetime.descriptors, { exec = "the program inherits them" })
+stage("descriptors", lifetime.descriptors, {
+  seccomp = "a filter may deny it",
+  exec = "the program inherits them",
+})
 
-stage("signals", lifetime.signals, { exec = "what the host ignores or blocks, the program would" })
+stage("signals", lifetime.signals, {
+  seccomp = "a filter may deny it",
+  exec = "what the host ignores or blocks, the program would",
+})
+
+stage("seccomp", confinement.seccomp, { exec = "holds for what is executed" })
 
 stage("exec", lifetime.exec)
 

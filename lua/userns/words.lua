@@ -1,5 +1,6 @@
 -- A container in words: what its program will see and may do.  Names are quoted
 -- as in plans, so that none can pass for a line.
+local bpf = require "userns.bpf"
 local plan = require "userns.plan"
 local schema = require "userns.schema"
 
@@ -219,6 +220,20 @@ local function powers(d, add)
     or "may be created as on the host")
 end
 
+local ANSWERS <const> = {
+  allow = "are allowed", errno = "fail", kill = "end the process", log = "are allowed, and logged",
+  trap = "get SIGSYS",
+}
+
+local function calls(filter)
+  if filter == "default" then
+    return "those that containers need"
+  elseif type(filter) == "string" then
+    return ("as a program of %d instructions has it"):format(#filter // bpf.SIZE)
+  end
+  return ("%s, but for %d rule%s"):format(ANSWERS[filter.default], #filter.rules, #filter.rules == 1 and "" or "s")
+end
+
 --- A line for each thing that the program will see or may do.
 ---@param d table normalised description
 ---@return string
@@ -237,6 +252,7 @@ local function words(d)
     add(field, d[field] and quote(d[field]))
   end
   powers(d, add)
+  add("system calls", d.seccomp and calls(d.seccomp))
   add("session", not d.new_session and "the caller's, with its terminal" or nil)
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")

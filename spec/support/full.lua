@@ -49,4 +49,11 @@ full.auto = {
   process = { "/bin/true", uid = 1, gid = 1, stdout = "capture" },
 }
 
+--- With a filter that lets all pass: BPF_RET | BPF_K, SECCOMP_RET_ALLOW.
+full.filtered = {
+  root = { type = "bind", source = "/usr" },
+  seccomp = ("<I2BBI4"):pack(6, 0, 0, 0x7FFF0000),
+  process = { "/bin/true" },
+}
+
 return full

@@ -19,6 +19,7 @@ test     command  newuidmap         uidmap
 test     command  setpriv           util-linux
 test     command  strace            strace
 test     command  useradd           passwd
+test     header   seccomp.h         libseccomp-dev
 test     module   cqueues           lua-cqueues
 test     module   luv               lua-luv
 test     module   socket            lua-socket
@@ -33,6 +34,7 @@ lint     command  clang             clang
 lint     command  cppcheck          cppcheck
 lint     command  luacheck          lua-check
 lint     command  luarocks          luarocks
+lint     header   seccomp.h         libseccomp-dev
 lint     command  shellcheck        shellcheck
 bench    command  bwrap             bubblewrap
 bench    command  crun              crun
