@@ -16,6 +16,7 @@ local size <const> = { name = "size", type = types.size, doc = "Bytes it can hol
 local target <const> = {
   name = "target", type = types.target, required = true,
   doc = "Where, in the program's view. Made where the tree is the container's own; must exist elsewhere.",
+  errors = "ENOENT: making it would leave traces; ENOTDIR, EISDIR",
 }
 local options <const> = {
   name = "options", type = mount_words,
@@ -27,7 +28,7 @@ local function mode(default)
 end
 
 local function owner(name)
-  return { name = name, type = types.id, doc = ("Its %s inside."):format(name) }
+  return { name = name, type = types.id, doc = ("Its %s inside."):format(name), errors = "EINVAL: not mapped" }
 end
 
 local function readonly(default)
@@ -103,7 +104,8 @@ mounts.mount = types.variants({
     "Directories laid over each other (kernel's overlayfs)."),
   tmpfs = mount({
     target, size,
-    { name = "inodes", type = types.integer(1, 0x7FFFFFFF), doc = "Files it can hold at most." },
+    { name = "inodes", type = types.integer(1, 0x7FFFFFFF), doc = "Files it can hold at most.",
+      errors = "ENOSPC, for the program" },
     mode("1777"), owner "uid", owner "gid", readonly(false), options,
   }, "An empty file system in memory, gone with the container."),
   proc = mount({
@@ -156,7 +158,8 @@ mounts.mount = types.variants({
 
 local root_records <const> = types.variants({
   bind = mount({
-    { name = "source", type = types.path, required = true, doc = "A directory; `/` for the host's whole tree." },
+    { name = "source", type = types.path, required = true, doc = "A directory; `/` for the host's whole tree.",
+      errors = "ENOENT, EACCES, ENOTDIR" },
     readonly(false), options,
   }, "A directory of the host's becomes the root."),
   tmpfs = mount({ size, mode("0755"), readonly(false), options },
