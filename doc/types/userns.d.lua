@@ -132,7 +132,8 @@
 ---@field capabilities? "none"|"all"|string[] What the program keeps: permitted, effective, bounding, and ambient unless uid 0. Default: "none".
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own. Default: false.
----@field die_with_parent? boolean The container ends with the host program, however that ends; a program that means to can undo it. Default: true.
+---@field die_with_parent? boolean The container ends with the host program, however that ends; without `init`, a program that means to can undo it. Default: true.
+---@field init? boolean Process 1 is a small executable, which reaps what loses its parent, hands signals on to the program and ends with it; else the program is process 1, and of signals that it has no handler for only KILL and STOP reach it. Default: false.
 ---@field new_session? boolean A session without the caller's terminal. Default: true.
 ---@field strict? boolean What would be degraded is an error. Default: false.
 ---@field process? userns.ProcessSpec Defaults for the process spec.
@@ -203,7 +204,8 @@ local plan = {}
 function plan:explain() end
 
 ---@class userns.Process
----@field pid integer as the host sees it
+---@field pid integer as the host sees it: of the program, or with `init` of process 1
+---@field program? userns.sys.Process with `init`, the program
 ---@field stdin? file* where the spec says "pipe"
 ---@field stdout? file*
 ---@field stderr? file*

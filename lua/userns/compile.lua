@@ -186,7 +186,7 @@ function compile.compile(d, process, host, what)
   end
   local c <const> = setmetatable({
     d = d, process = process, host = host, identity = identity, kept = sorted(d.capabilities),
-    program = what or program.of(process, host),
+    program = what or program.of(process, host), separate = identity.separate or d.init,
     steps = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
   }, context)
   lay_out(c)

@@ -141,6 +141,9 @@ local function words(d)
     end
   end
   powers(d, add)
+  if d.namespaces.pid then
+    add("process 1", d.init and "reaps, and hands signals on to the program" or "the program itself")
+  end
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end
