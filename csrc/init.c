@@ -15,8 +15,6 @@
 #include "raw.h"
 #include "step.h"
 
-#define STACK_SIZE 65536
-
 /* What the compiler may call without being asked. */
 void *memset(void *data, int byte, size_t size);
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
@@ -69,13 +67,21 @@ static void *map(int fd, size_t size, int flags)
     return (void *)(uintptr_t)memory;
 }
 
+static struct arena *map_arena(int fd)
+{
+    struct arena *head = map(fd, sizeof *head, MAP_PRIVATE);
+    size_t size = head->size;
+    raw_syscall(SYS_munmap, (long)head, sizeof *head, 0, 0, 0, 0);
+    return map(fd, size, MAP_PRIVATE);
+}
+
 static const union any_step *find(const struct arena *arena, enum op op)
 {
-    const union any_step *steps =
+    const union any_step *s =
         (const void *)((const char *)arena + arena->steps);
     for (uint32_t i = 0; i < arena->count; i++)
-        if (steps[i].step.op == op)
-            return &steps[i];
+        if (s[i].step.op == op)
+            return &s[i];
     return NULL;
 }
 
@@ -93,21 +99,39 @@ static uint64_t sharing(const struct arena *arena)
     return find(arena, OP_lock_mounts) == NULL ? CLONE_VM : 0;
 }
 
-/* The child becomes the host's (CLONE_PARENT); this process sleeps until the
-   child has executed its program or ended (CLONE_VFORK), and only then gives up
-   the memory that they share. */
-static long create(struct child *child, char *stack)
+/* The child becomes the host's (CLONE_PARENT).  One that is to execute the
+   program has this process sleep until it has, or has ended (CLONE_VFORK), and
+   only then give up the memory that they share: the kernel clears no tid
+   otherwise.  One that stays as process 1 gets the memory to itself. */
+static long create(struct child *child)
 {
     const struct step_clone *s = &find(child->arena, OP_clone)->clone;
     struct clone_args args = {
-        .flags = sharing(child->arena) | CLONE_VFORK | CLONE_PARENT |
-                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | s->namespaces,
+        .flags = sharing(child->arena) | CLONE_PARENT | CLONE_PARENT_SETTID |
+                 s->namespaces,
         .parent_tid = (uintptr_t)&child->control->pid,
         .child_tid = (uintptr_t)&child->control->tid,
-        .stack = (uintptr_t)stack,
+        .stack = (uintptr_t)child->stack,
         .stack_size = STACK_SIZE,
     };
+    if (find(child->arena, OP_init) == NULL)
+        args.flags |= CLONE_VFORK | CLONE_CHILD_CLEARTID;
     return raw_clone_any(&args, run, child);
+}
+
+/* /proc/1/cmdline is for everybody to read. */
+static int take_number(char *digits)
+{
+    int value = number(digits);
+    memset(digits, 0, strlen(digits));
+    return value;
+}
+
+/* What the kernel does where memory is shared. */
+static void clear_tid(struct control *control)
+{
+    __atomic_store_n(&control->tid, 0, __ATOMIC_RELEASE);
+    raw_syscall(SYS_futex, (long)&control->tid, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
 _Noreturn void userns_main(char **argv);
@@ -115,19 +139,16 @@ _Noreturn void userns_main(char **argv);
 _Noreturn void userns_main(char **argv)
 {
     struct child child = {.root = -1, .empty = -1};
-    int arena = number(argv[1]);
-    const struct arena *head = map(arena, sizeof *head, MAP_PRIVATE);
-    child.arena = map(arena, head->size, MAP_PRIVATE);
-    child.control = map(number(argv[2]), sizeof *child.control, MAP_SHARED);
-    char *stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
-    long pid = create(&child, stack);
-    if (pid >= 0) {
-        /* which the kernel does only for memory that is shared */
-        __atomic_store_n(&child.control->tid, 0, __ATOMIC_RELEASE);
-        raw_syscall(SYS_futex, (long)&child.control->tid, FUTEX_WAKE, 1, 0, 0,
-                    0);
+    int arena = take_number(argv[1]);
+    child.arena = map_arena(arena);
+    child.control =
+        map(take_number(argv[2]), sizeof *child.control, MAP_SHARED);
+    child.stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
+    long pid = create(&child);
+    if (pid >= 0 && find(child.arena, OP_init) == NULL)
+        clear_tid(child.control);
+    if (pid >= 0)
         leave(0);
-    }
     child.syscall = SYS_clone3;
     userns_give_up(&child, find(child.arena, OP_clone)->step.number, pid);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +21,6 @@
 #include "process.h"
 #include "raw.h"
 
-#define STACK_SIZE 65536
 #define GUARD_SIZE 65536 /* as large as the largest page */
 
 /* What begins the memory of a launch, before the arena. */
@@ -62,16 +62,23 @@ static int fail(struct launch *l, uint32_t step, long syscall)
     return -1;
 }
 
-int userns_launch_begin(struct launch *l, const struct arena *program)
+void userns_launch_init(struct launch *l)
 {
-    size_t front = round_up(sizeof(struct head), 64);
-    size_t data = round_up(front + program->size, GUARD_SIZE);
     *l = (struct launch){.host = -1,
                          .executable = -1,
                          .arena_fd = -1,
                          .control_fd = -1,
                          .image_pidfd = -1,
-                         .pidfd = -1};
+                         .pidfd = -1,
+                         .hand = {-1, -1}};
+    for (int what = 0; what < HAND_COUNT; what++)
+        l->handed[what] = -1;
+}
+
+int userns_launch_begin(struct launch *l, const struct arena *program)
+{
+    size_t front = round_up(sizeof(struct head), 64);
+    size_t data = round_up(front + program->size, GUARD_SIZE);
     l->size = data + GUARD_SIZE + STACK_SIZE;
     l->memory = mmap(NULL, l->size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -88,6 +95,57 @@ int userns_launch_begin(struct launch *l, const struct arena *program)
     void *guard = mmap((char *)l->memory + data, GUARD_SIZE, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     return guard == MAP_FAILED ? -1 : 0;
+}
+
+/* ---- what the child hands over ----------------------------------------- */
+
+/* A datagram for each descriptor: its byte says what it is. */
+static int open_hand(struct launch *l)
+{
+    const union any_step *s = find(l->arena, OP_init);
+    if (s == NULL)
+        return 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->hand) != 0)
+        return fail(l, s->step.number, SYS_socketpair);
+    for (int i = 0; i < 2; i++)
+        if (userns_lift_fd(&l->hand[i]) != 0)
+            return fail(l, s->step.number, SYS_fcntl);
+    return 0;
+}
+
+/* -1 where there is no (further) descriptor. */
+static int receive(int socket, enum hand *ret_what)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    char what = HAND_COUNT;
+    struct iovec data = {&what, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    int fd = -1;
+    ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (n == 1 && head != NULL && head->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(head), sizeof fd);
+    *ret_what = (enum hand)what;
+    return fd;
+}
+
+/* Everything that was handed over before the program was executed. */
+static void take_over(struct launch *l)
+{
+    enum hand what;
+    int fd;
+    while (l->hand[0] >= 0 && (fd = receive(l->hand[0], &what)) >= 0) {
+        if (what < HAND_COUNT && l->handed[what] < 0)
+            l->handed[what] = fd;
+        else
+            close(fd);
+    }
 }
 
 /* ---- what stays open --------------------------------------------------- */
@@ -114,6 +172,9 @@ static void keep_descriptors(struct launch *l)
         keep(l->arena, fd);
     keep(l->arena, l->host);
     l->arena->host = l->host;
+    l->arena->hand = l->hand[1];
+    if (l->hand[1] >= 0)
+        keep(l->arena, l->hand[1]);
     if (l->arena->descriptors == 0)
         return;
     struct descriptors *fds =
@@ -270,6 +331,13 @@ static bool has_ended(int pidfd)
 {
     struct pollfd fd = {pidfd, POLLIN, 0};
     return pidfd >= 0 && poll(&fd, 1, 0) == 1;
+}
+
+/* Process 1 tells how its program ended, if it is given the time. */
+static void let_end(int pidfd)
+{
+    struct pollfd fd = {pidfd, POLLIN, 0};
+    (void)poll(&fd, 1, 1000);
 }
 
 /* Sleeps while *word is value, but no longer than it takes to notice that a
@@ -430,10 +498,18 @@ static void dispose(struct launch *l)
     if (l->pidfd < 0 && pid != 0)
         end_by_number(pid, &l->status);
     end(&l->pidfd, &l->status);
+    if (l->control->ended)
+        l->status = l->control->status;
     if (l->keeper != NULL)
         (void)userns_keeper_leave(l->keeper, -1);
     l->keeper = NULL;
     l->running = false;
+}
+
+void userns_unmap_control(struct control *control)
+{
+    if (control != NULL)
+        munmap(control, sizeof *control);
 }
 
 void userns_launch_end(struct launch *l)
@@ -447,8 +523,12 @@ void userns_launch_end(struct launch *l)
     userns_close_fd(&l->arena_fd);
     userns_close_fd(&l->control_fd);
     userns_close_fd(&l->image_pidfd);
+    for (int i = 0; i < 2; i++)
+        userns_close_fd(&l->hand[i]);
+    for (int what = 0; what < HAND_COUNT; what++)
+        userns_close_fd(&l->handed[what]);
     if (head != NULL && l->control != &head->control)
-        munmap(l->control, sizeof *l->control);
+        userns_unmap_control(l->control);
     if (head != NULL)
         munmap(head, l->size);
     l->memory = NULL;
@@ -478,7 +558,12 @@ static int adopt(struct launch *l)
     if (l->pid == 0)
         return explain_image(l);
     l->pidfd = userns_pidfd_open(l->pid);
-    return l->pidfd < 0 ? fail(l, step, SYS_pidfd_open) : 0;
+    if (l->pidfd < 0)
+        return fail(l, step, SYS_pidfd_open);
+    /* It waits for no child that stays. */
+    if (find(l->arena, OP_init) != NULL)
+        reap(&l->image_pidfd, &l->status);
+    return 0;
 }
 
 static int finish(struct launch *l)
@@ -488,10 +573,16 @@ static int finish(struct launch *l)
     await_end(l);
     if (control->report.error != 0 || control->state != EXECUTING ||
         load(&control->tid) != 0) {
+        if (control->report.error == 0 && find(l->arena, OP_init) != NULL)
+            let_end(l->pidfd);
         l->failure = (struct report){.step = control->step};
         return -1;
     }
     reap(&l->image_pidfd, &status);
+    take_over(l);
+    for (int what = 0; what < HAND_COUNT; what++)
+        if (l->handed[what] >= 0 && userns_lift_fd(&l->handed[what]) != 0)
+            return fail(l, control->step, SYS_fcntl);
     if (l->keeper == NULL || userns_keeper_leave(l->keeper, l->pidfd) == 0)
         return 0;
     l->keeper = NULL;
@@ -510,6 +601,8 @@ int userns_launch_run(struct launch *l)
     uint32_t clone = find(l->arena, OP_clone)->step.number;
     int result = open_host(l);
     l->running = true;
+    if (result == 0)
+        result = open_hand(l);
     if (result == 0)
         result = run_parent(l, 0, clone - 1);
     if (result == 0) {

@@ -24,6 +24,8 @@ struct launch {
     int control_fd;  /* the control words in another */
     int image_pidfd; /* of the process that runs the executable */
     int pidfd;       /* of the child */
+    int hand[2];     /* sockets: this end, and the child's */
+    int handed[HAND_COUNT];
     int pid;
     int status; /* of a child that did not get as far as its program */
     struct report failure;
@@ -35,6 +37,9 @@ struct launch {
     void *context;
 };
 
+/* Nothing is open, nothing mapped. */
+void userns_launch_init(struct launch *l);
+
 /* Copies the program's arena and maps what the launch needs; -1 with errno. */
 int userns_launch_begin(struct launch *l, const struct arena *program);
 
@@ -42,7 +47,11 @@ int userns_launch_begin(struct launch *l, const struct arena *program);
    executed: 0.  Else -1, with the failure filled in, and no child left. */
 int userns_launch_run(struct launch *l);
 
-/* Gives back everything but the child; accepts what begin left half done. */
+/* Gives back everything but the child, and what has been taken out of handed
+   and control; accepts what begin left half done. */
 void userns_launch_end(struct launch *l);
+
+/* For who has taken the control words: NULL is none. */
+void userns_unmap_control(struct control *control);
 
 #endif

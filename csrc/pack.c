@@ -429,9 +429,9 @@ static uint32_t descriptor_count(const struct packer *p)
                      ->count;
 }
 
-/* Kept besides the program's own: 0 to 2, the host's pidfd and, on the way to a
-   separate image, the executable and two memory files. */
-#define KEPT_BESIDES 7
+/* Kept besides the program's own: 0 to 2, the host's pidfd, a socket and, on
+   the way to a separate image, the executable and two memory files. */
+#define KEPT_BESIDES 8
 
 static void pack_plan(struct packer *p)
 {
@@ -454,6 +454,7 @@ static void pack_plan(struct packer *p)
         .kept = kept,
         .descriptors = p->descriptors,
         .host = -1,
+        .hand = -1,
     };
 }
 

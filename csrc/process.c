@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include "check.h"
 #include "error.h"
 #include "fd.h"
+#include "launch.h"
 #include "process.h"
 #include "sys.h"
 
@@ -43,6 +45,20 @@ struct status {
 int userns_pidfd_open(pid_t pid)
 {
     return userns_above_stdio((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+pid_t userns_pid_of(int pidfd)
+{
+    char path[64], line[128];
+    int pid = -1;
+    (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return -1;
+    while (pid < 0 && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "Pid: %d", &pid);
+    (void)fclose(file);
+    return pid;
 }
 
 void userns_kill(int pidfd, int signum)
@@ -182,6 +198,10 @@ static int process_wait(lua_State *L)
                            NULL);
     if (fetch(p->pidfd, 0, &status) < 0)
         return userns_fail(L, "wait", "waitid", errno, NULL);
+    if (p->control != NULL && p->control->ended) {
+        status.known = true;
+        status.wait = p->control->status;
+    }
     p->ended = true;
     push_status(L, &status);
     return 1;
@@ -269,6 +289,14 @@ static bool is_child(int pidfd)
                   WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
+static void drop(struct process *p)
+{
+    userns_close_fd(&p->pidfd);
+    userns_close_fd(&p->gate);
+    userns_unmap_control(p->control);
+    p->control = NULL;
+}
+
 static void finish(struct process *p, int patience)
 {
     struct status status;
@@ -280,8 +308,26 @@ static void finish(struct process *p, int patience)
         (void)fetch(p->pidfd, WNOHANG, &status);
         p->ended = true;
     }
-    userns_close_fd(&p->pidfd);
-    userns_close_fd(&p->gate);
+    drop(p);
+}
+
+/* Pushes the program of a process 1 that stays; false where there is none. */
+static bool push_program(lua_State *L, int arg)
+{
+    const struct process *p = lua_touserdata(L, arg);
+    if (p->control != NULL && lua_getiuservalue(L, arg, 1) == LUA_TUSERDATA)
+        return true;
+    lua_settop(L, arg);
+    return false;
+}
+
+static void finish_both(lua_State *L, int patience)
+{
+    struct process *p = luaL_checkudata(L, 1, METATABLE);
+    lua_settop(L, 1);
+    if (push_program(L, 1))
+        drop(lua_touserdata(L, 2));
+    finish(p, patience);
 }
 
 /***
@@ -290,13 +336,13 @@ static void finish(struct process *p, int patience)
  */
 static int process_close(lua_State *L)
 {
-    finish(luaL_checkudata(L, 1, METATABLE), -1);
+    finish_both(L, -1);
     return 0;
 }
 
 static int process_gc(lua_State *L)
 {
-    finish(luaL_checkudata(L, 1, METATABLE), PATIENCE_MS);
+    finish_both(L, PATIENCE_MS);
     return 0;
 }
 
@@ -309,8 +355,9 @@ static int process_detach(lua_State *L)
     /* Closing would not reach the child while forks of the host hold copies. */
     if (p->gate >= 0 && is_child(p->pidfd))
         (void)shutdown(p->gate, SHUT_RDWR);
-    userns_close_fd(&p->gate);
-    userns_close_fd(&p->pidfd);
+    if (push_program(L, 1))
+        drop(lua_touserdata(L, -1));
+    drop(p);
     return 0;
 }
 
@@ -324,15 +371,17 @@ static int process_tostring(lua_State *L)
     return 1;
 }
 
-/* Methods, and the field pid. */
+/* Methods, and the fields pid and program. */
 static int process_index(lua_State *L)
 {
     const struct process *p = luaL_checkudata(L, 1, METATABLE);
-    if (lua_type(L, 2) == LUA_TSTRING &&
-        strcmp(lua_tostring(L, 2), "pid") == 0) {
+    const char *field = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (strcmp(field, "pid") == 0) {
         lua_pushinteger(L, p->pid);
         return 1;
     }
+    if (strcmp(field, "program") == 0)
+        return push_program(L, 1);
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));
     return 1;

@@ -7,12 +7,18 @@
 
 #include "compat.h"
 
+struct control;
+
 struct process {
     pid_t pid;
     int pidfd;  /* -1: closed */
     bool ours;  /* a child of ours: killed when the handle goes, and reaped */
     bool ended; /* its status has been fetched */
     int gate;   /* this end of a hand-shake's socket; -1 without one */
+
+    /* Of a process 1 that stays: the words in which it tells how its program
+       ended; else NULL.  The program is the first user value. */
+    struct control *control;
 };
 
 /* Pushes a closed handle; fill it at once.  `uservalues` slots are free for the
@@ -24,6 +30,9 @@ struct process *userns_check_handle(lua_State *L, int arg);
 
 /* pidfd_open(2) and waitid(2) without Lua; -1 with errno. */
 int userns_pidfd_open(pid_t pid);
+
+/* The number of a pidfd's process in this pid namespace; -1 when it is gone. */
+pid_t userns_pid_of(int pidfd);
 int userns_reap(int pidfd, int *ret_status);
 void userns_kill(int pidfd, int signum);
 

@@ -139,6 +139,21 @@ static int call_lua(struct launch *l, uint32_t step, int *ret_fd)
     return done ? 0 : -1;
 }
 
+/* With init, the child is process 1: the program is another, and how it ended
+   will stand in the control words. */
+static void take_init(struct process *init, struct process *program,
+                      struct launch *l)
+{
+    int *pidfd = &l->handed[HAND_PROGRAM];
+    if (*pidfd < 0)
+        return;
+    init->control = l->control;
+    l->control = NULL;
+    program->pid = userns_pid_of(*pidfd);
+    program->pidfd = *pidfd;
+    *pidfd = -1;
+}
+
 /***
  * Runs a packed plan: returns as soon as the child executes its program, or
  * with the step that failed and nothing left behind.
@@ -162,10 +177,12 @@ static int sys_launch(lua_State *L)
     lua_settop(L, 3);
     luaL_checkstack(L, LUA_MINSTACK, "launch");
     struct report excused[EXCUSED];
-    struct process *process = userns_push_process(L, 0);
+    struct process *process = userns_push_process(L, 1);
+    struct process *program_of_init = userns_push_process(L, 0);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, -3, 1);
     struct launch *l = lua_newuserdatauv(L, sizeof *l, 0);
-    memset(l, 0, sizeof *l);
-    l->host = l->executable = l->arena_fd = l->control_fd = l->image_pidfd = -1;
+    userns_launch_init(l);
     luaL_setmetatable(L, METATABLE);
     if (userns_launch_begin(l, program) != 0)
         return userns_fail(L, "launch", "mmap", errno, NULL);
@@ -181,13 +198,14 @@ static int sys_launch(lua_State *L)
         process->ours = true;
         count = l->control->excused_count;
         memcpy(excused, l->control->excused, sizeof excused);
+        take_init(process, program_of_init, l);
     }
     userns_launch_end(l);
     if (result != 0 && lua_gettop(L) > top)
         return return_called(L, l);
     if (result != 0)
         return push_failure(L, l);
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     push_excused(L, excused, count);
     return 2;
 }

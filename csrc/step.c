@@ -55,7 +55,7 @@ static bool host_is_gone(const struct child *c)
 /* ---- descriptors ------------------------------------------------------- */
 
 /* close_range is younger than the other calls here (5.9). */
-static long close_gap(struct child *c, unsigned first, unsigned last)
+long step_close_range(struct child *c, unsigned first, unsigned last)
 {
     if (first > last)
         return 0;
@@ -76,10 +76,10 @@ static long close_others(struct child *c)
     long error = 0;
     for (uint32_t i = 0; i < c->arena->kept_count && error == 0; i++) {
         if (kept[i] > 0)
-            error = close_gap(c, next, (unsigned)kept[i] - 1);
+            error = step_close_range(c, next, (unsigned)kept[i] - 1);
         next = (unsigned)kept[i] + 1;
     }
-    return error != 0 ? error : close_gap(c, next, ~0U);
+    return error != 0 ? error : step_close_range(c, next, ~0U);
 }
 
 /* A host may have closed its standard streams; the next descriptors that the
@@ -213,13 +213,18 @@ long userns_do_keyring(struct child *c, const struct step_keyring *s)
     return 0;
 }
 
-long userns_do_signals(struct child *c, const struct step_signals *s)
+long step_signals(struct child *c, uint64_t blocked)
 {
     static const uint64_t zero[4]; /* the kernel's struct sigaction: SIG_DFL */
-    (void)s;
     for (int signum = 1; signum <= 64; signum++)
         raw_syscall(SYS_rt_sigaction, signum, (long)zero, 0, 8, 0, 0);
-    return CALL(c, rt_sigprocmask, 2 /* SIG_SETMASK */, zero, NULL, 8);
+    return CALL(c, rt_sigprocmask, 2 /* SIG_SETMASK */, &blocked, NULL, 8);
+}
+
+long userns_do_signals(struct child *c, const struct step_signals *s)
+{
+    (void)s;
+    return step_signals(c, 0);
 }
 
 /* ---- the loop ---------------------------------------------------------- */
@@ -247,18 +252,30 @@ _Noreturn static void leave(int status)
 
 _Noreturn void userns_give_up(struct child *c, uint32_t step, long error)
 {
+    uint32_t *tid = &c->control->tid;
     c->control->report =
         (struct report){step, (int32_t)-error, c->syscall, c->item};
+    /* Where nobody shares the memory any more, the kernel does not tell. */
+    if (c->stack != NULL) {
+        __atomic_store_n(tid, 0, __ATOMIC_RELEASE);
+        raw_syscall(SYS_futex, (long)tid, FUTEX_WAKE, 1, 0, 0, 0);
+    }
     leave(127);
 }
 
 _Noreturn void userns_run_child(void *child)
 {
     struct child *c = child;
-    const union any_step *steps = in_arena(c, c->arena->steps);
     CALL(c, umask, 0); /* what the set-up makes has the modes it names */
-    for (uint32_t i = 0; i < c->arena->count; i++) {
-        const union any_step *s = &steps[i];
+    userns_run_steps(c);
+}
+
+_Noreturn void userns_run_steps(void *child)
+{
+    struct child *c = child;
+    const union any_step *steps = in_arena(c, c->arena->steps);
+    while (c->next < c->arena->count) {
+        const union any_step *s = &steps[c->next++];
         if (s->step.side != CHILD)
             continue;
         c->control->step = s->step.number;

@@ -16,6 +16,8 @@ enum op {
     OP_COUNT,
 };
 
+#define STACK_SIZE 65536 /* of a child */
+
 /* Offsets from the start of the arena; 0 is "absent" (a header is there). */
 typedef uint32_t at;
 
@@ -98,6 +100,7 @@ struct arena {
     uint32_t kept_count;
     at descriptors; /* the operand of the plan's descriptors step */
     int32_t host;   /* pidfd of the host */
+    int32_t hand;   /* socket through which the host is handed descriptors */
 };
 
 /* What went wrong: in which step, at which of its items, what said so. */
@@ -121,11 +124,18 @@ struct control {
     struct report report;
     uint32_t excused_count;
     struct report excused[EXCUSED];
+    uint32_t ended; /* process 1 has seen its program end */
+    int32_t status; /* how, as wait(2) has it */
 };
+
+/* What is handed to the host, with a byte that says what it is. */
+enum hand { HAND_PROGRAM, HAND_COUNT };
 
 struct child {
     struct arena *arena;
     struct control *control;
+    char *stack;      /* of the small executable's child, STACK_SIZE */
+    uint32_t next;    /* index of the step to do */
     uint32_t syscall; /* the last one made */
     uint32_t item;    /* of the step's list, from 1 */
     int root;         /* of the container's tree, once it is attached */
@@ -134,6 +144,9 @@ struct child {
 
 /* Runs the steps of a struct child; returns only by execve and exit. */
 _Noreturn void userns_run_child(void *child);
+
+/* The same from the next step on. */
+_Noreturn void userns_run_steps(void *child);
 
 /* How a shared child becomes the small executable that a descriptor is open
    on, which finds arena and control words in the memory files argv names. */

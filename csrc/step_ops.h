@@ -52,6 +52,15 @@ char **step_strings(const struct child *c, at offset);
 /* Every byte, or a refusal. */
 long step_write(struct child *c, long fd, const char *data, size_t size);
 
+/* Every handler gone, and these signals blocked: bit 0 is signal 1. */
+long step_signals(struct child *c, uint64_t blocked);
+
+/* Closes the descriptors from one to another. */
+long step_close_range(struct child *c, unsigned first, unsigned last);
+
+/* Gives the host a descriptor, which this process keeps. */
+long step_hand(struct child *c, enum hand what, long fd);
+
 /* The type and identity of what a descriptor is open on. */
 long step_stat(struct child *c, long fd, struct statx *st);
 

@@ -56,11 +56,23 @@ static struct target check_text(lua_State *L, int arg)
     return (struct target){.kind = TARGET_PATH, .fd = -1, .path = text};
 }
 
+/* Nobody may look into a process 1 that stays: its program stands for it. */
+static void take_program(lua_State *L, int arg)
+{
+    if (!is_object(L, arg))
+        return;
+    if (lua_getfield(L, arg, "program") == LUA_TUSERDATA)
+        lua_replace(L, arg);
+    else
+        lua_pop(L, 1);
+}
+
 static struct target check_object(lua_State *L, int arg)
 {
     int fd = userns_namespace_fd(L, arg);
     if (fd >= 0)
         return descriptor(fd);
+    take_program(L, arg);
     pid_t pid = check_pid_field(L, arg);
     if (pid > 0)
         return process(pid,

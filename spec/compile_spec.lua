@@ -916,6 +916,24 @@ describe("what a program may do in a plan", function()
   end)
 end)
 
+describe("init in a plan", function()
+  it("is an executable of its own, which stays when nothing is left to do but the program's own affairs", function()
+    local plain <const>, init <const> = ops(plan_of()), ops(plan_of { init = true })
+    assert.is_nil(plain:find("image", 1, true) or plain:find("undumpable", 1, true) or plain:find("init", 1, true))
+    assert.is_truthy(init:find("^image clone .* release undumpable "))
+    assert.is_truthy(init:find(" capabilities init setsid no_new_privs descriptors signals exec$"))
+    assert.is_truthy(ops(plan_of { init = true, new_session = false }):find(" init no_new_privs "))
+  end)
+
+  it("is what these steps are there for", function()
+    for _, step in ipairs(plan_of { init = true }) do
+      if step.op == "image" or step.op == "undumpable" or step.op == "init" then
+        assert.equal("init", step.source)
+      end
+    end
+  end)
+end)
+
 describe("the program of a plan", function()
   local function exec(process, description, facts)
     return only(plan_of(description, process, facts), "exec")
@@ -1143,6 +1161,7 @@ GOOD = {
 }
 for _, name in ipairs {
   "readonly", "recursive", "optional", "no_new_privs", "allow_userns", "die_with_parent", "new_session", "strict",
+  "init",
 } do
   GOOD[name] = flag
 end

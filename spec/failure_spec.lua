@@ -259,7 +259,7 @@ end
 local NOT_PLANNED <const> = {
   root = { "newgidmap", "newuidmap" },
   user = {},
-  userns = { "groups", "image", "newgidmap", "newuidmap", "setgid", "setgroups", "setuid", "undumpable" },
+  userns = { "groups", "newgidmap", "newuidmap", "setgid", "setgroups", "setuid" },
 }
 
 describe("a launch", function()
@@ -381,6 +381,32 @@ describe("a launch", function()
     } do
       local outcome <const> = killed(syscall)
       assert.same(death_in(outcome.plan, op), told(outcome.error))
+    end
+  end)
+
+  --- The plan of a container with init, and the step of it.
+  local function init_step()
+    local plan <const> = assert(assert(userns.container(full.init)):plan())
+    for number, step in ipairs(plan) do
+      if step.op == "init" then
+        return plan, number
+      end
+    end
+  end
+
+  it("names a call that was refused to process 1, or to its child before that has a program", function()
+    local plan <const>, number <const> = init_step()
+    for name, nth in pairs { sendmsg = 1, rt_sigprocmask = 1 } do
+      local err <const> = inject("init", { name = name, nth = nth }).error
+      assert.same(expected(plan, number, { name = name }, {}), told(err))
+    end
+  end)
+
+  it("tells of a process 1 that was killed, and of its child", function()
+    for op, syscall in pairs { setsid = "setsid", capabilities = "capset", descriptors = "dup3" } do
+      local outcome <const> = traced(("-o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=1"):format(
+        syscall, syscall), "init " .. syscall .. " 1")
+      assert.same({ death_in(outcome.plan, op) }, { told(outcome.error), outcome.left })
     end
   end)
 

@@ -394,6 +394,12 @@ describe("fields that contradict each other", function()
     end
   end)
 
+  it("are init without pid", function()
+    refuses({ namespaces = "user", init = true }, "init: " .. none "pid")
+    accepts { namespaces = "user", init = false }
+    accepts { namespaces = "pid", init = true }
+  end)
+
   it("are mounts without mnt", function()
     refuses({ namespaces = "user", mounts = { { type = "tmpfs", target = "/t" } } }, "mounts: " .. none "mnt")
     accepts { namespaces = "user", mounts = {} }

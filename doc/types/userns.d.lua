@@ -208,7 +208,8 @@
 ---@field seccomp? "default"|string|userns.Filter A filter of system calls: `"default"`: what container runtimes deny; or rules, or a BPF program. Default: none.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`. Default: false.
 ---@field lock_mounts? boolean The program's namespaces do not own the mounts: what is read-only or hidden stays so, whatever it keeps. Default: if `sys_admin` is kept.
----@field die_with_parent? boolean The container ends with the host program, however that ends; a program that means to can undo it. Default: true.
+---@field die_with_parent? boolean The container ends with the host program, however that ends; without `init`, a program that means to can undo it. Default: true.
+---@field init? boolean Process 1 is a small executable, which reaps what loses its parent, hands signals on to the program and ends with it; else the program is process 1, and of signals that it has no handler for only KILL and STOP reach it. Default: false.
 ---@field new_session? boolean A session without the caller's terminal. Default: true.
 ---@field strict? boolean What would be degraded is an error. Default: false.
 ---@field process? userns.ProcessSpec Defaults for the process spec.
@@ -279,7 +280,8 @@ local plan = {}
 function plan:explain() end
 
 ---@class userns.Process
----@field pid integer as the host sees it
+---@field pid integer as the host sees it: of the program, or with `init` of process 1
+---@field program? userns.sys.Process with `init`, the program
 ---@field stdin? file* where the spec says "pipe"
 ---@field stdout? file*
 ---@field stderr? file*

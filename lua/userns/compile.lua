@@ -191,7 +191,7 @@ function compile.compile(d, process, host, what)
     return nil, error_object.invalid(problems)
   end
   local c <const> = setmetatable({
-    d = d, process = process, host = host, identity = identity,
+    d = d, process = process, host = host, identity = identity, separate = identity.separate or d.init,
     program = what or program.of(process, host),
     steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
   }, context)

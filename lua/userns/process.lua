@@ -7,7 +7,8 @@ local process = {}
 local PRIVATE <const> = {}
 
 ---@class userns.Process
----@field pid integer as the host sees it
+---@field pid integer as the host sees it: of the program, or with `init` of process 1
+---@field program userns.sys.Process? with `init`, the program
 ---@field stdin file*? where the spec says "pipe"
 ---@field stdout file*?
 ---@field stderr file*?
@@ -46,6 +47,7 @@ function process.new(child, spec, launch)
   local now <const> = sys.clock()
   return setmetatable({
     pid = child.pid,
+    program = child.program,
     stdin = launch.set.files.stdin,
     stdout = launch.set.files.stdout,
     stderr = launch.set.files.stderr,
@@ -302,7 +304,7 @@ end
 ---@return userns.Namespace? namespace
 ---@return userns.Error? err
 function methods:namespace(type)
-  return sys.namespace(type, open(self).child)
+  return sys.namespace(type, open(self).child) -- of the program, where that is another
 end
 
 --- The pidfd: readable when the program has ended.

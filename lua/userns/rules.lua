@@ -206,6 +206,14 @@ rules.description = {
       end
     end,
   },
+  {
+    reads = { "init", "namespaces", "share" },
+    check = function(d, report)
+      if d.init and not d.namespaces.pid then
+        report("init", "needs a new pid namespace, and this container has none")
+      end
+    end,
+  },
   paths_rule "masked_paths",
   paths_rule "readonly_paths",
   {

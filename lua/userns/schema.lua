@@ -82,7 +82,12 @@ schema.description = types.record({
     doc = "The program's namespaces do not own the mounts: what is read-only or hidden stays so, whatever it keeps.",
     needs = "a new user and a new mnt namespace" },
   { name = "die_with_parent", type = types.flag, default = true,
-    doc = "The container ends with the host program, however that ends; a program that means to can undo it." },
+    doc = "The container ends with the host program, however that ends; without `init`, a program that means to "
+      .. "can undo it." },
+  { name = "init", type = types.flag, default = false,
+    doc = "Process 1 is a small executable, which reaps what loses its parent, hands signals on to the program and "
+      .. "ends with it; else the program is process 1, and of signals that it has no handler for only KILL and STOP "
+      .. "reach it." },
   { name = "new_session", type = types.flag, default = true, doc = "A session without the caller's terminal." },
   { name = "strict", type = types.flag, default = false, doc = "What would be degraded is an error." },
   { name = "process", type = process, doc = "Defaults for the process spec." },

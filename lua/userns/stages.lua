@@ -72,7 +72,7 @@ stage("share", files.share, { capabilities = "needs CAP_SYS_ADMIN over the mnt n
 
 stage("uts", settings.uts, { capabilities = "needs CAP_SYS_ADMIN over the uts namespace" })
 
-stage("session", lifetime.session, { seal = "a filter may deny it" })
+stage("session", lifetime.session, { seal = "a filter may deny it", init = "process 1 has none of the host's keys" })
 
 stage("limits", settings.limits)
 
@@ -85,7 +85,15 @@ stage("bounding", identity.bounding, {
 
 stage("program_identity", identity.program_identity, { capabilities = "needs CAP_SETUID and CAP_SETGID" })
 
-stage("capabilities", identity.capabilities, { exec = "execve computes from these" })
+stage("capabilities", identity.capabilities, {
+  init = "process 1 has no more than the program",
+  exec = "execve computes from these",
+})
+
+stage("init", lifetime.init, {
+  seal = "a filter would bind process 1 too",
+  descriptors = "process 1 closes them all",
+})
 
 stage("seal", identity.seal, {
   seccomp = "without it a filter needs CAP_SYS_ADMIN",

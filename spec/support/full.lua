@@ -43,6 +43,11 @@ full.host = {
   process = { "/bin/true", stdin = "null", stdout = "capture" },
 }
 
+full.init = {
+  init = true,
+  process = { "/bin/true", stdout = "capture" },
+}
+
 --- For who has subordinate ids: another of them than that of the caller.
 full.auto = {
   uid_map = "auto", gid_map = "auto",

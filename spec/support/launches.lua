@@ -6,6 +6,7 @@ local userns = require "userns"
 local KINDS <const> = {
   { box = assert(userns.container {}), prefix = "" },
   { box = assert(userns.container(full.tmpfs)), prefix = "/host" },
+  { box = assert(userns.container { init = true }), prefix = "" },
   { box = assert(userns.container { strict = true, capabilities = { "chown" } }), prefix = "" },
 }
 

@@ -14,8 +14,8 @@ local function namespace_list(set)
 end
 
 function lifetime.clone(c)
-  if c.identity.separate then
-    c:add { op = "image", path = c.host.image }
+  if c.separate then
+    c:add { op = "image", path = c.host.image, source = c.d.init and "init" or nil }
   end
   local later <const> = identity.nested(c.d)
   local now <const> = {}
@@ -49,16 +49,30 @@ function lifetime.maps(c)
 end
 
 function lifetime.undumpable(c)
-  if c.identity.separate then
-    c:add { op = "undumpable" }
+  if c.separate then
+    c:add { op = "undumpable", source = c.d.init and "init" or nil }
+  end
+end
+
+local function new_session(c)
+  if c.d.new_session then
+    c:add { op = "setsid", source = "new_session" }
   end
 end
 
 function lifetime.session(c)
-  if c.d.new_session then
-    c:add { op = "setsid", source = "new_session" }
+  if not c.d.init then
+    new_session(c)
   end
   c:add { op = "keyring", required = c.d.strict or nil }
+end
+
+--- Process 1 is no part of the program's session.
+function lifetime.init(c)
+  if c.d.init then
+    c:add { op = "init", source = "init" }
+    new_session(c)
+  end
 end
 
 function lifetime.descriptors(c)
