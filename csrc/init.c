@@ -93,10 +93,13 @@ static void run(void *child)
     userns_run_child(child);
 }
 
-/* Only who is alone in its memory may enter a user namespace (unshare(2)). */
+/* Only who is alone in its memory may enter a user or a time namespace
+   (unshare(2), setns(2)). */
 static uint64_t sharing(const struct arena *arena)
 {
-    return find(arena, OP_lock_mounts) == NULL ? CLONE_VM : 0;
+    const union any_step *join = find(arena, OP_join);
+    bool time = join != NULL && (join->join.namespaces & CLONE_NEWTIME) != 0;
+    return find(arena, OP_lock_mounts) != NULL || time ? 0 : CLONE_VM;
 }
 
 /* The child becomes the host's (CLONE_PARENT).  One that is to execute the
@@ -144,6 +147,7 @@ _Noreturn void userns_main(char **argv)
     child.control =
         map(take_number(argv[2]), sizeof *child.control, MAP_SHARED);
     child.stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
+    userns_run_until_clone(&child);
     long pid = create(&child);
     if (pid >= 0 && find(child.arena, OP_init) == NULL)
         clear_tid(child.control);

@@ -423,6 +423,8 @@ static int64_t taken_slot(const union any_step *s)
         return s->idmap.slot;
     case OP_take:
         return s->take.slot;
+    case OP_namespace:
+        return s->namespace.slot;
     default:
         return -1;
     }

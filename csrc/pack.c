@@ -372,6 +372,8 @@ static int64_t slot_of(const union any_step *s)
         return s->idmap.slot;
     case OP_take:
         return s->take.slot;
+    case OP_namespace:
+        return s->namespace.slot;
     default:
         return -1;
     }
@@ -402,7 +404,8 @@ static void count_room(struct packer *p, const union any_step *s)
     if (slot >= (int64_t)p->slots)
         p->slots = (uint32_t)slot + 1;
     p->owned += own_file_systems((enum op)s->step.op);
-    p->taken += s->step.op == OP_idmap || s->step.op == OP_take;
+    p->taken += s->step.op == OP_idmap || s->step.op == OP_take ||
+                s->step.op == OP_namespace;
 }
 
 static void pack_step(struct packer *p, at steps, uint32_t i)

@@ -270,20 +270,30 @@ _Noreturn void userns_run_child(void *child)
     userns_run_steps(c);
 }
 
+static void do_step(struct child *c, const union any_step *s)
+{
+    if (s->step.side != CHILD)
+        return;
+    c->control->step = s->step.number;
+    c->item = 0;
+    long error = run_step(c, s);
+    if (error != 0)
+        userns_give_up(c, s->step.number, error);
+}
+
+void userns_run_until_clone(struct child *c)
+{
+    const union any_step *steps = in_arena(c, c->arena->steps);
+    while (steps[c->next].step.op != OP_clone)
+        do_step(c, &steps[c->next++]);
+}
+
 _Noreturn void userns_run_steps(void *child)
 {
     struct child *c = child;
     const union any_step *steps = in_arena(c, c->arena->steps);
-    while (c->next < c->arena->count) {
-        const union any_step *s = &steps[c->next++];
-        if (s->step.side != CHILD)
-            continue;
-        c->control->step = s->step.number;
-        c->item = 0;
-        long error = run_step(c, s);
-        if (error != 0)
-            userns_give_up(c, s->step.number, error);
-    }
+    while (c->next < c->arena->count)
+        do_step(c, &steps[c->next++]);
     leave(0);
 }
 

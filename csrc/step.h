@@ -145,6 +145,9 @@ struct child {
 /* Runs the steps of a struct child; returns only by execve and exit. */
 _Noreturn void userns_run_child(void *child);
 
+/* What comes before there is a child, in the process that makes it. */
+void userns_run_until_clone(struct child *child);
+
 /* The same from the next step on. */
 _Noreturn void userns_run_steps(void *child);
 

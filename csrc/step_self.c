@@ -114,8 +114,13 @@ long userns_do_groups(struct child *c, const struct step_groups *s)
     uint32_t all[GROUPS_MAX];
     const struct ids *ids = in_arena(c, s->groups);
     const struct list *names = in_arena(c, s->names);
-    if (names->count == 0)
-        return CALL(c, setgroups, ids->count, ids->id);
+    if (names->count == 0) {
+        long error = CALL(c, setgroups, ids->count, ids->id);
+        if (error != -EPERM || !s->optional)
+            return error;
+        step_excuse(c, error);
+        return 0;
+    }
     uint32_t count = 0;
     for (; count < ids->count && count < GROUPS_MAX; count++)
         all[count] = ids->id[count];

@@ -40,6 +40,7 @@ local TYPES <const> = {
   ["list of mount options"] = "string|string[]",
   ["list of namespace names"] = "string|string[]",
   ["list of system calls"] = "string|string[]",
+  ["map of namespaces"] = "table<string, integer|string|file*|userns.Fd|userns.Namespace|userns.Process>",
   ["map of descriptors"] = "table<integer, file*|userns.Fd|integer>",
   ["map of variables"] = "table<string, string>",
   ["domain name"] = "string",

@@ -191,6 +191,7 @@
 ---@class userns.Description
 ---@field namespaces? string|string[] Namespaces to create; `{}`: none. Default: all but time, less `share`.
 ---@field share? string|string[] Names taken off the default of `namespaces`. Default: none.
+---@field join? table<string, integer|string|file*|userns.Fd|userns.Namespace|userns.Process> Namespaces to enter, by name: `{ net = target }`; a target is a pid, a path, what is open, or a handle. Default: none.
 ---@field uid_map? "root"|"self"|"auto"|userns.IdRange[] `"root"`: an unprivileged id of the caller's is 0 inside; `"self"`: it is itself; `"auto"`: it is 0, and all subordinate ids follow; or ranges. Default: "root".
 ---@field gid_map? "root"|"self"|"auto"|userns.IdRange[] The same for groups. Default: "root".
 ---@field setgroups? "allow"|"deny" Whether setgroups(2) works inside. Default: deny, unless the caller may map groups freely.

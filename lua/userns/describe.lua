@@ -19,6 +19,9 @@ local SPECIAL <const> = {
   share = function()
     return nil -- taken off already
   end,
+  join = function(d)
+    return next(d.join) and d.join or nil
+  end,
   capabilities = function(d)
     local sets <const> = {}
     for name, set in next, d.capabilities do

@@ -1,5 +1,6 @@
 -- The upper floor's side of the one error object: what is wrong with a
 -- description, and what a failed step means in the words of its author.
+local schema = require "userns.schema"
 local sys = require "userns.sys"
 
 local error_object = {}
@@ -69,6 +70,10 @@ local REFINE <const> = {
 }
 REFINE.readonly = REFINE.mask
 
+function REFINE.join(_, err)
+  return { err.item and "." .. schema.namespaces[err.item], nil }
+end
+
 function REFINE.groups(step, err)
   return { "", step.names and err.item and step.names[err.item] }
 end
@@ -115,6 +120,12 @@ local HINTS <const> = {
     hint = "perhaps the caller is uid 0 without setfcap, and may not map that; or an id outside is not the caller's "
       .. "to map: see newuidmap(1)" },
   { ops = { seccomp = true }, code = "EINVAL", hint = "the kernel takes this program for no filter" },
+  { ops = { join = true }, code = "EPERM",
+    hint = "joining takes privilege over the user namespace that owns what is joined: join that one too" },
+  { ops = { join = true }, code = "EINVAL",
+    hint = "a user namespace that one is in already cannot be joined" },
+  { ops = { setuid = true, setgid = true }, code = "EINVAL",
+    hint = "the joined user namespace does not map the id: name one that it does as process.uid and process.gid" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 

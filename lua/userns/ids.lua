@@ -151,6 +151,10 @@ end
 
 local function one_kind(d, process, host, kind)
   local asked <const> = wanted(process, kind)
+  if d.join.user then
+    -- whose maps are not ours to read; the caller's own id may be none in there
+    return { program = asked or 0, builder = 0, kernel = host[kind] }
+  end
   if not d.namespaces.user then
     local own <const> = host[kind]
     return { program = asked or own, builder = own, now = own, kernel = not is_name(asked) and asked or own }
@@ -171,6 +175,9 @@ end
 
 --- Whether setgroups(2) will work inside, and what to write to make it so.
 local function setgroups(d, host, gid)
+  if d.join.user then
+    return { works = true, optional = true }
+  end
   if not d.namespaces.user then
     return { works = host.capabilities.setgid == true and host.setgroups == "allow" }
   end
@@ -205,7 +212,7 @@ function ids.resolve(d, process, host)
     -- setting another kernel id clears the dumpable flag of the memory that
     -- the process runs in, which must not be the host's
     -- and who locks its mounts must be alone in its memory
-    separate = changes(uid) or changes(gid) or d.lock_mounts,
+    separate = changes(uid) or changes(gid) or d.lock_mounts or next(d.join) ~= nil,
   }
 end
 

@@ -56,6 +56,9 @@ local function namespaces(description)
   for _, name in ipairs(as_list(description.share)) do
     set[name] = nil
   end
+  for name in next, description.join or {} do
+    set[name] = nil
+  end
   return set
 end
 
@@ -220,6 +223,9 @@ local DESCRIPTION <const> = {
     return namespaces(description)
   end,
   share = as_list,
+  join = function(join)
+    return copy(join or {})
+  end,
   uid_map = id_map,
   gid_map = id_map,
   root = root,

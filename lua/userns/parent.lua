@@ -25,6 +25,15 @@ function DO.idmap(step, _, self)
   return mount:fileno()
 end
 
+function DO.namespace(step, _, self)
+  local namespace <const>, err = sys.namespace(step.type, step.target)
+  if not namespace then
+    return nil, err
+  end
+  table.insert(self.handed, namespace)
+  return namespace:fileno()
+end
+
 function DO.take(step)
   return sys.fileno(step.handle)
 end

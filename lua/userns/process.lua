@@ -19,6 +19,7 @@ local metatable <const> = { __name = "userns.process", __index = methods }
 -- What a refusal that did not end the set-up leaves the program with.
 local USED_INSTEAD <const> = {
   keyring = "the caller's session keyring",
+  groups = "the caller's supplementary groups",
   pivot_root = "chroot, with the old root covered by the new one",
 }
 

@@ -156,6 +156,20 @@ rules.description = {
       end
     end,
   },
+  {
+    reads = { "namespaces", "share", "join" },
+    check = function(d, report)
+      local shared <const> = {}
+      for _, name in ipairs(d.share) do
+        shared[name] = true
+      end
+      for _, name in ipairs(schema.namespaces) do
+        if d.join[name] and (d.namespaces[name] or shared[name]) then
+          report("join." .. name, ("'%s' is in %s too"):format(name, shared[name] and "share" or "namespaces"))
+        end
+      end
+    end,
+  },
   map_rule "uid_map",
   map_rule "gid_map",
   {
@@ -166,7 +180,7 @@ rules.description = {
       end
       for i, mount in ipairs(d.mounts) do
         local namespace <const> = MOUNT_NEEDS[mount.type]
-        if namespace and not d.namespaces[namespace] then
+        if namespace and not d.namespaces[namespace] and not d.join[namespace] then
           report(("mounts[%d].type"):format(i),
             ("%s needs a new %s namespace, and this container has none"):format(mount.type, namespace))
         end

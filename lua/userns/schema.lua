@@ -33,6 +33,10 @@ schema.description = types.record({
     errors = "EPERM; ENOSPC, EUSERS: too many, or too deep; EINVAL: unknown to the kernel" },
   { name = "share", type = identity.namespaces, default = "(none)",
     doc = "Names taken off the default of `namespaces`." },
+  { name = "join", type = identity.join, default = "(none)",
+    doc = "Namespaces to enter, by name: `{ net = target }`; a target is a pid, a path, what is open, or a handle.",
+    needs = "privilege over what is joined: root, or its user namespace joined too",
+    errors = "EPERM, EINVAL; ESRCH, ENOENT: there is no such process or path" },
   { name = "uid_map", type = identity.id_map, default = "root",
     doc = "`\"root\"`: an unprivileged id of the caller's is 0 inside; `\"self\"`: it is itself; "
       .. "`\"auto\"`: it is 0, and all subordinate ids follow; or ranges.",

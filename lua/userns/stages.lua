@@ -13,6 +13,8 @@ local function stage(name, emit, before)
   stages[#stages + 1] = { name = name, emit = emit, before = before or {} }
 end
 
+stage("join", lifetime.join, { prepare = "the parent opens what the child enters" })
+
 stage("prepare", files.prepare, { clone = "the child inherits what the parent opens for it" })
 
 stage("clone", lifetime.clone, { pdeathsig = "there is no child before" })

@@ -10,12 +10,12 @@ local function join(list)
   return #list > 0 and table.concat(list, " ") or "nothing"
 end
 
-local function split(set)
-  local own <const>, hosts <const> = {}, {}
+local function split(d)
+  local own <const>, joined <const>, hosts <const> = {}, {}, {}
   for _, name in ipairs(schema.namespaces) do
-    table.insert(set[name] and own or hosts, name)
+    table.insert(d.namespaces[name] and own or d.join[name] and joined or hosts, name)
   end
-  return own, hosts
+  return own, joined, hosts
 end
 
 local function access(record)
@@ -176,6 +176,10 @@ local function map(value)
 end
 
 local function identity(d, add)
+  if d.join.user then
+    add("ids", "those of the joined user namespace")
+    return
+  end
   if not d.namespaces.user then
     add("ids", "the caller's own, in the host's user namespace")
     return
@@ -242,12 +246,13 @@ local function words(d)
   local function add(what, text)
     lines[#lines + 1] = text and ("%-16s %s"):format(what .. ":", text)
   end
-  local own <const>, hosts <const> = split(d.namespaces)
+  local own <const>, joined <const>, hosts <const> = split(d)
   add("own namespaces", join(own))
+  add("joined", #joined > 0 and join(joined) or nil)
   add("the host's", join(hosts))
   identity(d, add)
   files(d, add)
-  add("network", d.namespaces.net and "loopback only" or "the host's")
+  add("network", d.namespaces.net and "loopback only" or d.join.net and "joined" or "the host's")
   for _, field in ipairs { "hostname", "domainname" } do
     add(field, d[field] and quote(d[field]))
   end

@@ -31,6 +31,23 @@ handles.file = types.either("file or { fd = number }", function(value)
   return (io.type(value) or is_handle(value)) and open_file or type(value) == "table" and fd_record or nil
 end)
 
+local PID <const> = types.integer(1, 0x7FFFFFFF)
+
+local anything <const> = { name = "handle", check = function() return true end }
+
+--- Who or what has a namespace: a pid or "self", a path, what is open, or the
+--- handle of a process or namespace.
+handles.target = types.either("pid, path, file or handle", function(value)
+  if type(value) == "string" then
+    return value == "self" and types.string or types.path
+  elseif math.type(value) == "integer" then
+    return PID
+  elseif type(value) == "table" and math.type(value.pid) == "integer" then
+    return anything
+  end
+  return (io.type(value) or is_handle(value)) and open_file or type(value) == "table" and fd_record or nil
+end)
+
 --- Whether a value is one of those, and not a path.
 function handles.is_file(value)
   return type(value) ~= "string"

@@ -1,4 +1,5 @@
 -- Namespaces, ids and capabilities, as a description tells them.
+local handles = require "userns.schema.handles"
 local types = require "userns.types"
 
 local identity = {}
@@ -19,6 +20,8 @@ function namespace.check(value, report, path)
   end
   return check_namespace(value, report, path)
 end
+
+identity.join = types.map(namespace, handles.target, "map of namespaces")
 
 identity.namespaces = types.one_or_list(namespace, "list of namespace names")
 

@@ -19,10 +19,19 @@ local function split(list)
   return numbers, #names > 0 and names or nil
 end
 
+--- Has the caller groups besides its own?
+local function has_groups(host)
+  return #host.groups > (host.groups[1] == host.gid and 1 or 0)
+end
+
 local function drop_groups(c)
-  if c.identity.setgroups.works then
-    c:add { op = "groups", groups = {}, source = "process.groups" }
-  elseif #c.host.groups > (c.host.groups[1] == c.host.gid and 1 or 0) then
+  local setgroups <const> = c.identity.setgroups
+  if setgroups.works and (not setgroups.optional or c.host.uid == 0 or has_groups(c.host)) then
+    c:add {
+      op = "groups", groups = {}, optional = c.identity.setgroups.optional and not c.d.strict or nil,
+      source = "process.groups",
+    }
+  elseif not setgroups.works and has_groups(c.host) then
     c:degrade("groups", "the caller's supplementary groups",
       "setgroups(2) is denied where the caller may not map groups freely")
   end
@@ -61,7 +70,7 @@ end
 --- Who may drop capabilities for good; an ordinary user in the host's user
 --- namespace has none to drop, and with no_new_privs gains none.
 function identity.bounding(c)
-  if c.d.namespaces.user or c.host.capabilities.setpcap then
+  if c.d.namespaces.user or c.d.join.user or c.host.capabilities.setpcap then
     c:add { op = "bounding", keep = listed(c.d.capabilities.bounding), source = "capabilities" }
   end
 end
@@ -102,7 +111,8 @@ end
 
 function identity.capabilities(c)
   local sets <const> = c.d.capabilities
-  if sets.permitted.sys_admin and c.d.namespaces.user and c.d.namespaces.mnt and not c.d.lock_mounts then
+  local owns <const> = (c.d.namespaces.user or c.d.join.user) and c.d.namespaces.mnt
+  if sets.permitted.sys_admin and owns and not c.d.lock_mounts then
     c:degrade("lock_mounts", "mounts that the program can change",
       "it keeps sys_admin over the namespace that owns them")
   end

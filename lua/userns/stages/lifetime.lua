@@ -13,9 +13,30 @@ local function namespace_list(set)
   return list
 end
 
+--- Who is in a user or pid namespace could look into what enters it.
+local function join(c)
+  if c.d.join.user or c.d.join.pid then
+    c:add { op = "undumpable", source = "join" }
+  end
+  local list <const> = namespace_list(c.d.join)
+  c:add { op = "join", namespaces = list, slots = c.joined, source = "join" }
+end
+
+function lifetime.join(c)
+  c.joined = {}
+  for _, name in ipairs(namespace_list(c.d.join)) do
+    table.insert(c.joined, c:prepare {
+      op = "namespace", type = name, target = c.d.join[name], source = "join." .. name,
+    })
+  end
+end
+
 function lifetime.clone(c)
   if c.separate then
     c:add { op = "image", path = c.host.image, source = c.d.init and "init" or nil }
+  end
+  if #c.joined > 0 then
+    join(c)
   end
   local later <const> = identity.nested(c.d)
   local now <const> = {}
