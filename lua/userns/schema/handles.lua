@@ -42,7 +42,7 @@ handles.target = types.either("pid, path, file or handle", function(value)
     return value == "self" and types.string or types.path
   elseif math.type(value) == "integer" then
     return PID
-  elseif type(value) == "table" and math.type(value.pid) == "integer" then
+  elseif type(value) == "table" and math.type(rawget(value, "pid")) == "integer" then
     return anything
   end
   return (io.type(value) or is_handle(value)) and open_file or type(value) == "table" and fd_record or nil
