@@ -20,7 +20,7 @@ end
 -- Fields that a container without the namespace must not have.
 local NEEDS <const> = {
   uid_map = "user", gid_map = "user", setgroups = "user", root = "mnt", mounts = "mnt", propagation = "mnt",
-  masked_paths = "mnt", readonly_paths = "mnt", hostname = "uts", domainname = "uts",
+  masked_paths = "mnt", readonly_paths = "mnt", devices = "mnt", hostname = "uts", domainname = "uts",
 }
 
 local SPECIAL <const> = {

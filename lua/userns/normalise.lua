@@ -39,6 +39,21 @@ local function clean(path)
   return "/" .. table.concat(names, "/")
 end
 
+local function paths(list)
+  if list == nil then
+    return nil
+  end
+  local cleaned <const> = {}
+  for i, path in ipairs(list) do
+    cleaned[i] = clean(path)
+  end
+  return cleaned
+end
+
+local function list_of_paths(list)
+  return paths(list or {})
+end
+
 local function set_of(list)
   local set <const> = {}
   for _, name in ipairs(list) do
@@ -59,15 +74,21 @@ local function namespaces(description)
   return set
 end
 
-local function id_map(map)
-  if type(map) ~= "table" then
-    return map or "root"
-  end
-  local ranges <const> = {}
+local function ranges(map)
+  local complete <const> = {}
   for i, range in ipairs(map) do
-    ranges[i] = copy(range)
+    complete[i] = copy(range)
   end
-  return ranges
+  return complete
+end
+
+local function id_map(map)
+  return type(map) == "table" and ranges(map) or map or "root"
+end
+
+--- Maps of an id-mapped mount's own; true stays true.
+local function idmap(value)
+  return type(value) == "table" and { uid = ranges(value.uid), gid = ranges(value.gid) } or value
 end
 
 local function capabilities(value)
@@ -98,7 +119,9 @@ local FORMS <const> = {
   options = as_list,
   lower = as_list,
   ptmxmode = to_mode,
-  devices = as_list,
+  devices = list_of_paths,
+  idmap = idmap,
+  source = copy, -- a descriptor by number
 }
 
 local function record(value, fields)
@@ -133,17 +156,6 @@ local function root(value)
   return record(given, schema.root.variants[given.type].fields)
 end
 
-local function paths(list)
-  if list == nil then
-    return nil
-  end
-  local cleaned <const> = {}
-  for i, path in ipairs(list) do
-    cleaned[i] = clean(path)
-  end
-  return cleaned
-end
-
 local function default(value, otherwise)
   if value == nil then
     return otherwise
@@ -164,7 +176,7 @@ local DESCRIPTION <const> = {
   mounts = mounts,
   masked_paths = paths,
   readonly_paths = paths,
-  devices = as_list,
+  devices = list_of_paths,
   capabilities = capabilities,
   process = function(process)
     return normalise.over(process, {})
