@@ -12,7 +12,8 @@
 #define MNT_DETACH 2
 
 /* The layers, as descriptors: no path is looked up again, and none has to be
-   escaped for overlayfs. */
+   escaped for overlayfs.  The items of a report are the lower ones, upper,
+   work, and the options of a scratch. */
 struct layers {
     const struct ids *lower; /* slots, the topmost first */
     long upper;
@@ -56,18 +57,28 @@ static long set_each_lower(struct child *c, long fs, const struct ids *lower)
     return error;
 }
 
+static long set_upper(struct child *c, long fs, const struct layers *l)
+{
+    c->item = l->lower->count + 1;
+    long error = set(c, fs, "upperdir", l->upper);
+    if (error != 0)
+        return error;
+    c->item++;
+    return set(c, fs, "workdir", l->work);
+}
+
 static long configure(struct child *c, long fs, const struct layers *l)
 {
     long error = set_lower(c, fs, l->lower);
     if (error == -E2BIG)
         error = set_each_lower(c, fs, l->lower);
     if (error == 0 && l->upper >= 0)
-        error = set(c, fs, "upperdir", l->upper);
-    if (error == 0 && l->upper >= 0)
-        error = set(c, fs, "workdir", l->work);
+        error = set_upper(c, fs, l);
+    if (error != 0)
+        return error;
+    c->item = 0;
     for (char **o = l->options; error == 0 && *o != NULL; o++)
         error = CALL(c, fsconfig, fs, FSCONFIG_SET_FLAG, *o, NULL, 0);
-    c->item = 0;
     return error != 0
                ? error
                : CALL(c, fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
@@ -123,8 +134,10 @@ static long stack_on_scratch(struct child *c, struct layers *l, char **options,
 {
     long scratch = step_new_mount(c, "tmpfs", options,
                                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-    if (scratch < 0)
+    if (scratch < 0) {
+        c->item += c->item > 0 ? l->lower->count + 2 : 0;
         return scratch;
+    }
     l->upper = make_dir(c, scratch, "upper", l->mode);
     l->work = l->upper < 0 ? l->upper : make_dir(c, scratch, "work", 0700);
     long fd = l->work < 0 ? l->work : stack(c, l);
