@@ -41,6 +41,7 @@ local function full_description()
     propagation = "slave",
     masked_paths = { "/proc//kcore/", "/./a" },
     readonly_paths = { "/proc/sys" },
+    devices = { "/dev//fuse" },
     capabilities = { "CAP_NET_RAW", "chown" },
     no_new_privs = false,
     allow_userns = true,
@@ -54,6 +55,7 @@ end
 describe("a normalised description", function()
   local NONE <const> = {
     given = {},
+    places = {},
     namespaces = { user = true, mnt = true, pid = true, net = true, ipc = true, uts = true, cgroup = true },
     share = {},
     uid_map = "root",
@@ -61,6 +63,7 @@ describe("a normalised description", function()
     root = { type = "host" },
     mounts = {},
     propagation = "private",
+    devices = {},
     capabilities = {},
     no_new_privs = true,
     allow_userns = false,
@@ -81,6 +84,7 @@ describe("a normalised description", function()
     end
     assert.same({
       given = given,
+      places = {},
       namespaces = { user = true, mnt = true, pid = true, uts = true, time = true },
       share = { "net" },
       uid_map = { { inside = 0, outside = 100000, count = 65536 } },
@@ -99,6 +103,7 @@ describe("a normalised description", function()
       propagation = "slave",
       masked_paths = { "/proc/kcore", "/a" },
       readonly_paths = { "/proc/sys" },
+      devices = { "/dev/fuse" },
       capabilities = { net_raw = true, chown = true },
       no_new_privs = false,
       allow_userns = true,
@@ -144,17 +149,24 @@ describe("a normalised description", function()
     local rows <const> = {
       {
         { type = "bind", source = "/s", target = "/t" },
-        { readonly = false, recursive = true, optional = false, options = {} },
+        { readonly = false, recursive = true, optional = false, options = {}, propagation = "private" },
       },
       { { type = "tmpfs", target = "/t" }, { mode = 1023, readonly = false, options = {} } },
-      { { type = "proc", target = "/t" }, { readonly = false, options = {} } },
+      {
+        { type = "overlay", lower = { "/l" }, target = "/t" },
+        { lower = { "/l" }, mode = 493, readonly = false, options = {} },
+      },
+      { { type = "proc", target = "/t" }, { hidepid = "off", readonly = false, options = {} } },
       { { type = "sysfs", target = "/t" }, { readonly = true, options = {} } },
-      { { type = "devpts", target = "/t" }, { options = {} } },
+      { { type = "cgroup", target = "/t" }, { readonly = true, options = {} } },
+      { { type = "devpts", target = "/t" }, { mode = 400, ptmxmode = 438, options = {} } },
       { { type = "mqueue", target = "/t" }, { options = {} } },
-      { { type = "dev", target = "/t" }, {} },
+      { { type = "dev", target = "/t" }, { devices = {} } },
       { { type = "dir", target = "/t" }, { mode = 493 } },
       { { type = "file", target = "/t" }, { mode = 420, content = "" } },
       { { type = "symlink", source = "s", target = "/t" }, {} },
+      { { type = "remount", target = "/t" }, { recursive = false, options = {} } },
+      { { type = "move", source = io.stdout, target = "/t" }, {} },
     }
     local types <const> = {}
     for i, row in ipairs(rows) do
@@ -181,6 +193,17 @@ describe("a normalised description", function()
       normalise.description { root = { type = "tmpfs", readonly = true, size = "1K", options = "noexec" } }.root)
   end)
 
+  it("has layers in a list, and devices by their plain names", function()
+    assert.same({
+      { type = "overlay", lower = { "/l" }, upper = "tmpfs", size = 1024, mode = 448, target = "/t", readonly = false,
+        options = {} },
+      { type = "dev", target = "/dev", devices = { "/dev/fuse" } },
+    }, normalise.description { mounts = {
+      { type = "overlay", lower = "/l", upper = "tmpfs", size = "1K", mode = "0700", target = "/t" },
+      { type = "dev", target = "/dev", devices = { "//dev/./fuse/" } },
+    } }.mounts)
+  end)
+
   it("knows a capability by any of its names", function()
     for _, name in ipairs { "net_raw", "CAP_NET_RAW", "cap_net_raw", "NET_RAW" } do
       assert.same({ net_raw = true }, normalise.description { capabilities = { name } }.capabilities)
@@ -203,7 +226,12 @@ describe("a normalised description", function()
 
   it("shares no table with what it was made of, and changes nothing in it", function()
     local given <const> = full_description()
+    given.mounts[3] = {
+      type = "bind", source = { fd = 0 }, target = "/t",
+      idmap = { uid = { { inside = 0, outside = 1, count = 1 } }, gid = { { inside = 1, outside = 0, count = 1 } } },
+    }
     share_nothing(given, normalise.description(given), normalise.description(given))
+    given.mounts[3] = nil
     assert.same(full_description(), given)
   end)
 end)
