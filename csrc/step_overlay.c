@@ -93,19 +93,26 @@ static long stack(struct child *c, const struct layers *l)
     long fd =
         error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, l->attrs);
     shut(fs);
-    error = fd < 0 ? fd : step_own(c, fd);
+    error = fd < 0 ? fd : step_own_overlay(c, fd);
     if (error == 0)
         return fd;
     shut(fd);
     return error;
 }
 
+/* mkdirat takes no set-id bits. */
 static long make_dir(struct child *c, long fd, const char *name, int64_t mode)
 {
-    long error = CALL(c, mkdirat, fd, name, mode);
-    return error != 0
-               ? error
-               : CALL(c, openat, fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    long error = CALL(c, mkdirat, fd, name, 0700);
+    if (error != 0)
+        return error;
+    long made =
+        CALL(c, openat, fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    error = made < 0 ? made : CALL(c, fchmod, made, mode);
+    if (error == 0)
+        return made;
+    shut(made);
+    return error;
 }
 
 /* Before Linux 6.15 a layer must be attached somewhere, if only meanwhile. */
