@@ -55,6 +55,8 @@ static const char *text(const struct launch *l, at offset)
     return (const char *)l->arena + offset;
 }
 
+#define NO_SYSCALL (-1) /* 0 is one: read(2) */
+
 /* Notes a failure of this side, from errno. */
 static int fail(struct launch *l, uint32_t step, long syscall)
 {
@@ -441,7 +443,7 @@ static int call_lua_step(struct launch *l, const union any_step *s)
         return 0;
     if (fd < 0) {
         errno = EBADF;
-        return fail(l, s->step.number, 0);
+        return fail(l, s->step.number, NO_SYSCALL);
     }
     ((int32_t *)(void *)((char *)l->arena + l->arena->slots))[slot] = fd;
     keep(l->arena, fd);

@@ -379,7 +379,7 @@ static int64_t slot_of(const union any_step *s)
     }
 }
 
-/* How many file systems of the container's own a step makes at most. */
+/* What a step adds at most to what is known as the container's own. */
 static uint32_t own_file_systems(enum op op)
 {
     switch (op) {
@@ -389,7 +389,7 @@ static uint32_t own_file_systems(enum op op)
         return 1;
     case OP_overlay:
     case OP_root_overlay:
-        return 2; /* with what is written kept in memory */
+        return 3; /* by device and by mount, and what keeps in memory */
     default:
         return 0;
     }

@@ -105,6 +105,7 @@ long step_attach_root(struct child *c, long fd);
 /* step_path.c: paths inside the container's root. */
 int64_t step_device(const struct statx *st);
 long step_own(struct child *c, long fd);
+long step_own_overlay(struct child *c, long fd);
 bool step_is_owned(struct child *c, long fd);
 long step_resolve(struct child *c, const char *path, uint64_t flags);
 long step_resolve_in(struct child *c, long root, const char *path,

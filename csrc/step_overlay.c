@@ -12,7 +12,8 @@
 #define MNT_DETACH 2
 
 /* The layers, as descriptors: no path is looked up again, and none has to be
-   escaped for overlayfs. */
+   escaped for overlayfs.  The items of a report are the lower ones, upper,
+   work, and the options of a scratch. */
 struct layers {
     const struct ids *lower; /* slots, the topmost first */
     long upper;
@@ -56,18 +57,28 @@ static long set_each_lower(struct child *c, long fs, const struct ids *lower)
     return error;
 }
 
+static long set_upper(struct child *c, long fs, const struct layers *l)
+{
+    c->item = l->lower->count + 1;
+    long error = set(c, fs, "upperdir", l->upper);
+    if (error != 0)
+        return error;
+    c->item++;
+    return set(c, fs, "workdir", l->work);
+}
+
 static long configure(struct child *c, long fs, const struct layers *l)
 {
     long error = set_lower(c, fs, l->lower);
     if (error == -E2BIG)
         error = set_each_lower(c, fs, l->lower);
     if (error == 0 && l->upper >= 0)
-        error = set(c, fs, "upperdir", l->upper);
-    if (error == 0 && l->upper >= 0)
-        error = set(c, fs, "workdir", l->work);
+        error = set_upper(c, fs, l);
+    if (error != 0)
+        return error;
+    c->item = 0;
     for (char **o = l->options; error == 0 && *o != NULL; o++)
         error = CALL(c, fsconfig, fs, FSCONFIG_SET_FLAG, *o, NULL, 0);
-    c->item = 0;
     return error != 0
                ? error
                : CALL(c, fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
@@ -82,19 +93,26 @@ static long stack(struct child *c, const struct layers *l)
     long fd =
         error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, l->attrs);
     shut(fs);
-    error = fd < 0 ? fd : step_own(c, fd);
+    error = fd < 0 ? fd : step_own_overlay(c, fd);
     if (error == 0)
         return fd;
     shut(fd);
     return error;
 }
 
+/* mkdirat takes no set-id bits. */
 static long make_dir(struct child *c, long fd, const char *name, int64_t mode)
 {
-    long error = CALL(c, mkdirat, fd, name, mode);
-    return error != 0
-               ? error
-               : CALL(c, openat, fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    long error = CALL(c, mkdirat, fd, name, 0700);
+    if (error != 0)
+        return error;
+    long made =
+        CALL(c, openat, fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    error = made < 0 ? made : CALL(c, fchmod, made, mode);
+    if (error == 0)
+        return made;
+    shut(made);
+    return error;
 }
 
 /* Before Linux 6.15 a layer must be attached somewhere, if only meanwhile. */
@@ -123,8 +141,10 @@ static long stack_on_scratch(struct child *c, struct layers *l, char **options,
 {
     long scratch = step_new_mount(c, "tmpfs", options,
                                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-    if (scratch < 0)
+    if (scratch < 0) {
+        c->item += c->item > 0 ? l->lower->count + 2 : 0;
         return scratch;
+    }
     l->upper = make_dir(c, scratch, "upper", l->mode);
     l->work = l->upper < 0 ? l->upper : make_dir(c, scratch, "work", 0700);
     long fd = l->work < 0 ? l->work : stack(c, l);

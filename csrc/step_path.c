@@ -11,7 +11,8 @@
 
 long step_stat(struct child *c, long fd, struct statx *st)
 {
-    return CALL(c, statx, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, st);
+    return CALL(c, statx, fd, "", AT_EMPTY_PATH,
+                STATX_TYPE | STATX_INO | STATX_MNT_ID, st);
 }
 
 /* The device that a file lies on, as one number. */
@@ -20,16 +21,43 @@ int64_t step_device(const struct statx *st)
     return (int64_t)((uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor);
 }
 
+/* The mount that a file is seen through, told from devices; no device, where
+   the kernel (before Linux 5.8) does not say. */
+static int64_t mount_of(const struct statx *st)
+{
+    return (st->stx_mask & STATX_MNT_ID) != 0
+               ? (int64_t)(st->stx_mnt_id | 1ULL << 63)
+               : 0;
+}
+
+static void own(struct child *c, int64_t number)
+{
+    int64_t *owned = in_arena(c, c->arena->owned);
+    owned[c->arena->owned_count++] = number;
+}
+
 /* A file system that this set-up has mounted itself belongs to the container:
    what is made there leaves no trace outside. */
 long step_own(struct child *c, long fd)
 {
     struct statx st;
-    int64_t *owned = in_arena(c, c->arena->owned);
     long error = step_stat(c, fd, &st);
     if (error == 0)
-        owned[c->arena->owned_count++] = step_device(&st);
+        own(c, step_device(&st));
     return error;
+}
+
+/* Files of an overlay have devices of their layers', not the overlay's.  For a
+   mount that stays: numbers of mounts are used again. */
+long step_own_overlay(struct child *c, long fd)
+{
+    struct statx st;
+    long error = step_stat(c, fd, &st);
+    if (error != 0)
+        return error;
+    own(c, step_device(&st));
+    own(c, mount_of(&st));
+    return 0;
 }
 
 /* What is reported of a place that must not be made is the call that missed it,
@@ -44,7 +72,8 @@ bool step_is_owned(struct child *c, long fd)
     if (error != 0)
         return false;
     for (uint32_t i = 0; i < c->arena->owned_count; i++)
-        if (owned[i] == step_device(&st))
+        if (owned[i] == step_device(&st) ||
+            (owned[i] != 0 && owned[i] == mount_of(&st)))
             return true;
     return false;
 }

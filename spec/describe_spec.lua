@@ -118,9 +118,12 @@ describe("a container's description of itself", function()
       propagation = "private",
       devices = {},
       capabilities = {},
+      securebits = {},
       no_new_privs = true,
       allow_userns = false,
+      lock_mounts = false,
       die_with_parent = true,
+      init = false,
       new_session = true,
       strict = false,
       process = {
@@ -159,7 +162,7 @@ describe("a container's description of itself", function()
   end)
 
   it("has no field of a namespace that it has not", function()
-    assert.same({ "capabilities", "mounts", "namespaces", "process" }, (function()
+    assert.same({ "capabilities", "mounts", "namespaces", "process", "securebits" }, (function()
       local names <const> = {}
       for name, value in pairs(box_of({ namespaces = {} }):describe()) do
         names[#names + 1] = type(value) == "table" and name or nil

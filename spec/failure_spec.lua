@@ -141,6 +141,22 @@ function ABOUT.exec(step)
   return "", step.paths[1]
 end
 
+-- the items of an overlay: its layers, upper and work
+function ABOUT.overlay(step, call, count)
+  if call.name == "fsconfig" then
+    -- first those of what is written to memory, and what makes it
+    local of_scratch <const> = count.fsconfig <= #step.scratch
+    local beyond <const> = count.fsconfig - #step.scratch - 2 -- joined, the lower ones are one call
+    return of_scratch and "." .. step.scratch[count.fsconfig]:match("^[^=]*")
+      or beyond == 1 and ".upper" or beyond == 2 and ".work" or "", step.target
+  end
+  return PLACE[call.name] and ".target" or "", step.target
+end
+
+function ABOUT.root_overlay()
+  return ""
+end
+
 ABOUT.file, ABOUT.symlink, ABOUT.readonly = ABOUT.dir, ABOUT.dir, ABOUT.mask
 
 --- The error of a refused call of a step's.
@@ -256,10 +272,11 @@ local function refuse_host(name)
 end
 
 -- What no plan of a way's has; root of a namespace with one id goes without much.
+-- `hold` is in those that make a user namespace for the map of a mount.
 local NOT_PLANNED <const> = {
-  root = { "newgidmap", "newuidmap" },
-  user = {},
-  userns = { "groups", "newgidmap", "newuidmap", "setgid", "setgroups", "setuid" },
+  root = { "hold", "newgidmap", "newuidmap" },
+  user = { "hold" },
+  userns = { "groups", "hold", "newgidmap", "newuidmap", "setgid", "setgroups", "setuid" },
 }
 
 describe("a launch", function()
@@ -290,6 +307,7 @@ describe("a launch", function()
   it("does so with each kind of root", function()
     check "bind"
     check "host"
+    check "overlay"
   end)
 
   it("does so with a filter of system calls", function()

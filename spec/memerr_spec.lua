@@ -30,6 +30,8 @@ local CALLS <const> = {
   { [[ assert(sys.poll({ { fd = reader }, { fd = writer, events = "w" }, { fd = io.stdout } }, 0)) ]],
     before = [[ local reader, writer = sys.pipe() ]] },
   { [[ assert(sys.fileno(io.stdin) == 0 and not sys.fileno(255)); assert(sys.clock() > 0) ]] },
+  { [[ assert(sys.stat("/") and sys.stat(io.stdin)); assert(not sys.stat("/nonexistent", "nofollow")) ]] },
+  { [[ assert(sys.readlink("/proc/self/exe")); assert(not sys.readlink("/")) ]] },
   { [[ sys.close_range(254, 255, "cloexec") ]] },
 
   -- processes

@@ -98,12 +98,14 @@ describe("every field of the schema", function()
     ["a function"] = print, ["a thread"] = coroutine.create(print), ["not a number"] = NAN, ["a negative"] = -1,
   }
 
-  local REQUIRED <const> = { target = "/t", source = "/s" }
+  local REQUIRED <const> = { target = "/t", source = "/s", lower = { "/l", "/m" } }
+  local MOVED <const> = setmetatable({ source = io.stdout }, { __index = REQUIRED })
 
   local function sample(fields, type, name, value)
     local record <const> = { type = type }
+    local required <const> = type == "move" and MOVED or REQUIRED
     for _, field in ipairs(fields) do
-      record[field.name] = record[field.name] or field.required and REQUIRED[field.name] or nil
+      record[field.name] = record[field.name] or field.required and required[field.name] or nil
     end
     record[name] = value
     return record
@@ -277,10 +279,11 @@ describe("a wrong description", function()
   end)
 
   it("has a type that nobody knows, or none", function()
-    local TYPES <const> = '"bind", "dev", "devpts", "dir", "file", "mqueue", "proc", "symlink", "sysfs", "tmpfs"'
+    local TYPES <const> = '"bind", "cgroup", "dev", "devpts", "dir", "file", "move", "mqueue", "overlay", "proc", '
+      .. '"remount", "symlink", "sysfs", "tmpfs"'
     refuses({ mounts = { { target = "/t" } } }, ("mounts[1].type: missing (%s)"):format(TYPES))
-    refuses({ root = { source = "/" } }, 'root.type: missing ("bind", "tmpfs")')
-    refuses({ root = { type = "overlay" } }, "root.type: unknown type 'overlay'")
+    refuses({ root = { source = "/" } }, 'root.type: missing ("bind", "overlay", "tmpfs")')
+    refuses({ root = { type = "overlaid" } }, "root.type: unknown type 'overlaid' (did you mean 'overlay'?)")
   end)
 
   it("says mount and network where the kernel says mnt and net", function()
@@ -381,6 +384,7 @@ describe("fields that contradict each other", function()
       propagation = { "mnt", "slave" },
       masked_paths = { "mnt", { "/proc/kcore" } },
       readonly_paths = { "mnt", { "/proc/sys" } },
+      devices = { "mnt", { "/dev/null" } },
       uid_map = { "user", "root" },
       gid_map = { "user", { { inside = 0, outside = 0, count = 1 } } },
       setgroups = { "user", "deny" },
@@ -406,7 +410,7 @@ describe("fields that contradict each other", function()
   end)
 
   it("are a file system of a namespace that is not new", function()
-    for type, name in pairs { proc = "pid", sysfs = "net", mqueue = "ipc" } do
+    for type, name in pairs { proc = "pid", sysfs = "net", mqueue = "ipc", cgroup = "cgroup" } do
       refuses({ share = name, mounts = { { type = "tmpfs", target = "/t" }, { type = type, target = "/x" } } },
         ("mounts[2].type: %s %s"):format(type, none(name)))
     end
@@ -423,15 +427,61 @@ describe("fields that contradict each other", function()
       refuses({ mounts = { { type = "tmpfs", target = path } } }, "mounts[1].target: " .. ROOT)
       refuses({ masked_paths = { "/a", path } }, "masked_paths[2]: " .. ROOT)
       refuses({ readonly_paths = { path } }, "readonly_paths[1]: " .. ROOT)
+      refuses({ devices = { path } }, "devices[1]: " .. ROOT)
+      refuses({ mounts = { { type = "dev", target = "/dev", devices = { "/dev/fuse", path } } } },
+        "mounts[1].devices[2]: " .. ROOT)
     end
+  end)
+
+  it("are an overlay's that do not go together", function()
+    local function refuses_overlay(fields, ...)
+      local problems <const> = { ... }
+      fields.type = "overlay"
+      for i, problem in ipairs(problems) do
+        problems[i] = "root." .. problem
+      end
+      refuses({ root = fields }, table.unpack(problems))
+      for i, problem in ipairs(problems) do
+        problems[i] = problem:gsub("^root", "mounts[1]")
+      end
+      fields.target = "/t"
+      refuses({ mounts = { fields } }, table.unpack(problems))
+    end
+    local ONE <const> = "lower: one layer with nothing above it: use a bind"
+    local NO_UPPER <const> = "work: is for an `upper` that is a directory"
+    refuses_overlay({ lower = "/l" }, ONE)
+    refuses_overlay({ lower = { "/l" } }, ONE)
+    refuses_overlay({ lower = { "/l", "/m" }, size = "1M" }, 'size: is for `upper = "tmpfs"`')
+    refuses_overlay({ lower = { "/l", "/m" }, work = "/w" }, NO_UPPER)
+    refuses_overlay({ lower = "/l", upper = "tmpfs", work = "/w" }, NO_UPPER)
+    refuses_overlay({ lower = "/l", upper = "/u" },
+      "work: missing (an empty directory on the file system of `upper`)")
+    refuses_overlay({ lower = "/l", upper = "/u", work = "/w", size = 0 }, 'size: is for `upper = "tmpfs"`')
+    for _, fields in ipairs {
+      { lower = { "/l", "/m" } }, { lower = "/l", upper = "tmpfs", size = "1M" },
+      { lower = "/l", upper = "/u", work = "/w", readonly = true },
+    } do
+      fields.type = "overlay"
+      accepts { root = fields }
+      fields.target = "/t"
+      accepts { mounts = { fields } }
+    end
+  end)
+
+  it("are ids of a mount shifted by maps that the container does not have", function()
+    local mount <const> = { type = "bind", source = "/s", target = "/t", idmap = true }
+    refuses({ share = "user", mounts = { mount } }, "mounts[1].idmap: needs a new user namespace, or maps of its own")
+    mount.idmap = { uid = { single(0) }, gid = { single(0) } }
+    accepts { share = "user", mounts = { mount } }
   end)
 
   it("are a capability that lifts the limit of user namespaces", function()
     local MESSAGE <const> = "capabilities: sys_resource would let the program create user namespaces again: "
-      .. "leave it out, or set allow_userns = true"
+      .. "leave it out, or set lock_mounts or allow_userns"
     refuses({ capabilities = { "chown", "CAP_SYS_RESOURCE" } }, MESSAGE)
-    refuses({ capabilities = "all" }, MESSAGE)
+    refuses({ capabilities = "all", lock_mounts = false }, MESSAGE)
     accepts { capabilities = "all", allow_userns = true }
+    accepts { capabilities = "all" } -- with sys_admin in it, the mounts are locked
     accepts { capabilities = "all", share = "user" }
   end)
 
@@ -495,6 +545,30 @@ describe("a map", function()
       return { inside = 7, outside = 7, count = 1 }
     end) }
     assert.equal(339 * 2, #err.problems)
+  end)
+end)
+
+describe("a mount's own map", function()
+  local function refuses_map(idmap, ...)
+    refuses({ mounts = { { type = "bind", source = "/s", target = "/t", idmap = idmap } } }, ...)
+  end
+
+  it("is held to what holds for the container's", function()
+    local good <const> = { single(0) }
+    refuses_map({ uid = {}, gid = good }, "mounts[1].idmap.uid: a map has one range at least")
+    refuses_map({ uid = good, gid = ranges(341, single) }, "mounts[1].idmap.gid: a map has 340 ranges at most")
+    refuses_map({ uid = good, gid = { single(5), single(5) } },
+      "mounts[1].idmap.gid[2].inside: overlaps mounts[1].idmap.gid[1].inside",
+      "mounts[1].idmap.gid[2].outside: overlaps mounts[1].idmap.gid[1].outside")
+    refuses_map({ uid = { { inside = 1, outside = 0, count = 4294967295 } }, gid = good },
+      "mounts[1].idmap.uid[1].count: inside ids end beyond 4294967294")
+  end)
+
+  it("has both kinds of ids, or is the word for the container's", function()
+    refuses_map({ uid = { single(0) } },
+      "mounts[1].idmap.gid: missing (list of range)")
+    refuses_map(false, "mounts[1].idmap: true or { uid, gid } expected, got boolean")
+    refuses_map("auto", "mounts[1].idmap: true or { uid, gid } expected, got string")
   end)
 end)
 

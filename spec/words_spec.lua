@@ -162,10 +162,13 @@ new mounts:      the host's appear inside
 network:         loopback only
 hostname:        box
 domainname:      example
-capabilities:    chown net_raw
+capabilities:    chown net_raw sys_admin
+secure bits:     noroot
+mounts:          locked: what is read-only or hidden stays so
 privileges:      gained by set-id programs
 user namespaces: may be created inside
 session:         the caller's, with its terminal
+process 1:       reaps, and hands signals on to the program
 ends:            on its own]], words_of {
       namespaces = { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time" },
       uid_map = {
@@ -182,12 +185,28 @@ ends:            on its own]], words_of {
       propagation = "slave",
       hostname = "box",
       domainname = "example",
-      capabilities = { "CAP_NET_RAW", "chown" },
+      capabilities = { "CAP_NET_RAW", "chown", "sys_admin" },
+      securebits = "noroot",
+      init = true,
       no_new_privs = false,
       allow_userns = true,
       new_session = false,
       die_with_parent = false,
     })
+  end)
+
+  it("with joined namespaces says which", function()
+    assert.equal([[
+own namespaces:  mnt pid ipc uts cgroup
+joined:          user net
+the host's:      time
+ids:             those of the joined user namespace
+/:               the host's tree as it is
+network:         joined
+capabilities:    none
+privileges:      none gained by executing a file
+user namespaces: may be created as on the host
+ends:            with the host program at the latest]], words_of { join = { user = "self", net = "self" } })
   end)
 
   it("of a preset says what that has", function()

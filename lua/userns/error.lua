@@ -43,14 +43,22 @@ local PLACE <const> = {
   openat2 = true, mkdirat = true, mknodat = true, openat = true, move_mount = true, symlinkat = true,
 }
 
--- Per op: which part of its field a failure is about, where it is not the whole.
---- Which layer of an overlay a failure is about, where one is.
-local function layer(_, err)
-  return PLACE[err.syscall] and { ".target", nil } or err.item and { (".lower[%d]"):format(err.item), nil } or nil
+--- Which part of an overlay a failure is about, where it is one: its items are
+--- the lower layers, upper, work, and the options of what is written to memory.
+local function layer(step, err)
+  local beyond <const> = (err.item or 0) - #step.lower
+  if beyond > 2 then
+    return { "." .. step.scratch[beyond - 2]:match("^[^=]*") }
+  end
+  return { beyond == 1 and ".upper" or beyond == 2 and ".work"
+    or err.item and (".lower[%d]"):format(err.item) or "" }
 end
 
+-- Per op: which part of its field a failure is about, where it is not the whole.
 local REFINE <const> = {
-  overlay = layer,
+  overlay = function(step, err)
+    return PLACE[err.syscall] and { ".target", step.target } or layer(step, err)
+  end,
   root_overlay = layer,
   bind = function(step, err)
     return PLACE[err.syscall] and { ".target", step.target } or { ".source", step.path }
@@ -100,6 +108,7 @@ local HINTS <const> = {
   { ops = { overlay = true, root_overlay = true }, code = "EINVAL", syscall = "fsconfig",
     hint = "perhaps a layer has mounts below it, which a new user namespace may not uncover; or `upper` and `work` are "
       .. "not on one file system that can be an upper layer" },
+  { ops = { overlay = true, root_overlay = true }, code = "ELOOP", hint = "no layer may lie inside another" },
   { ops = { bind = true }, code = "EINVAL", syscall = "move_mount",
     hint = "a prepared mount is attached nowhere, and is used up by one launch" },
   { ops = { open = true }, code = "ESTALE", hint = "what the caller has open is not what is found under its name now" },

@@ -42,7 +42,8 @@ local function harmless(host, kind)
   return ids.outside(caller_map, NOBODY) and NOBODY or own
 end
 
-local function copied(map)
+--- A map of its own.
+function ids.copied(map)
   local copy <const> = {}
   for i, range in ipairs(map) do
     copy[i] = { inside = range.inside, outside = range.outside, count = range.count }
@@ -118,7 +119,7 @@ end
 --- A map as ranges, and what is degraded with it.
 local function resolve(map, host, kind)
   if type(map) == "table" then
-    return copied(map)
+    return ids.copied(map)
   elseif map == "auto" then
     return all_ids(host, kind)
   end

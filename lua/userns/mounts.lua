@@ -1,5 +1,7 @@
 -- What each type of mount becomes: sources to open while the host's tree is in
 -- sight, and steps that put them in place inside the root.
+local ids = require "userns.ids"
+
 local mounts = {}
 
 -- The name of a device is a promise, its number a fact.
@@ -77,8 +79,8 @@ local function source_slot(c, m, source)
     local own <const> = { uid = c.identity.uid.map, gid = c.identity.gid.map }
     local map <const> = m.idmap == true and own or m.idmap
     return c:prepare({
-      op = "idmap", path = place.path, recursive = m.recursive or nil, uid_map = map.uid, gid_map = map.gid,
-      source = source .. ".idmap",
+      op = "idmap", path = place.path, recursive = m.recursive or nil, uid_map = ids.copied(map.uid),
+      gid_map = ids.copied(map.gid), source = source .. ".idmap",
     }), place.path
   end
   return c:open(place.path, source .. ".source", {
@@ -158,7 +160,7 @@ end
 
 --- Where a device of the host's is put in a /dev: by its path below the host's.
 local function device_name(path)
-  return path:match("^/+dev/+(.+)$") or path:match("[^/]+$")
+  return path:match("^/dev/(.+)$") or path:match("[^/]+$")
 end
 
 local PTS <const> = { mode = 400, ptmxmode = 438, options = {} } -- 0620, 0666
@@ -210,7 +212,8 @@ function EMIT.remount(c, m, source)
 end
 
 function EMIT.move(c, m, source)
-  local slot <const> = c:prepare { op = "take", handle = m.source, source = source .. ".source" }
+  local handle <const> = type(m.source) == "table" and { fd = m.source.fd } or m.source
+  local slot <const> = c:prepare { op = "take", handle = handle, source = source .. ".source" }
   c:add { op = "bind", slot = slot, target = m.target, source = source }
 end
 

@@ -30,13 +30,19 @@ local function to_mode(value)
   return type(value) == "string" and tonumber(value, 8) or value
 end
 
---- Slashes doubled or at the end mean nothing, and "." neither.
-local function clean(path)
-  local names <const> = {}
-  for name in path:gmatch("[^/]+") do
-    names[#names + 1] = name ~= "." and name or nil
+local function paths(list)
+  if list == nil then
+    return nil
   end
-  return "/" .. table.concat(names, "/")
+  local cleaned <const> = {}
+  for i, path in ipairs(list) do
+    cleaned[i] = types.clean_path(path)
+  end
+  return cleaned
+end
+
+local function list_of_paths(list)
+  return paths(list or {})
 end
 
 local function set_of(list)
@@ -62,15 +68,21 @@ local function namespaces(description)
   return set
 end
 
-local function id_map(map)
-  if type(map) ~= "table" then
-    return map or "root"
-  end
-  local ranges <const> = {}
+local function ranges(map)
+  local complete <const> = {}
   for i, range in ipairs(map) do
-    ranges[i] = copy(range)
+    complete[i] = copy(range)
   end
-  return ranges
+  return complete
+end
+
+local function id_map(map)
+  return type(map) == "table" and ranges(map) or map or "root"
+end
+
+--- Maps of an id-mapped mount's own; true stays true.
+local function idmap(value)
+  return type(value) == "table" and { uid = ranges(value.uid), gid = ranges(value.gid) } or value
 end
 
 local function capability_set(value)
@@ -93,7 +105,7 @@ end
 --- The five sets.  Of the short form, inheritable and ambient are absent: they
 --- depend on the program's uid.
 local function capabilities(value)
-  if type(value) ~= "table" or #value > 0 or next(value) == nil then
+  if type(value) ~= "table" or types.looks_like_list(value) then
     return { effective = capability_set(value), permitted = capability_set(value), bounding = capability_set(value) }
   end
   local function named(name, otherwise)
@@ -123,11 +135,13 @@ end
 local FORMS <const> = {
   mode = to_mode,
   size = types.to_bytes,
-  target = clean,
+  target = types.clean_path,
   options = as_list,
   lower = as_list,
   ptmxmode = to_mode,
-  devices = as_list,
+  devices = list_of_paths,
+  idmap = idmap,
+  source = copy, -- a descriptor by number
 }
 
 local function record(value, fields)
@@ -192,17 +206,6 @@ local function seccomp(value)
   }
 end
 
-local function paths(list)
-  if list == nil then
-    return nil
-  end
-  local cleaned <const> = {}
-  for i, path in ipairs(list) do
-    cleaned[i] = clean(path)
-  end
-  return cleaned
-end
-
 local function default(value, otherwise)
   if value == nil then
     return otherwise
@@ -224,7 +227,11 @@ local DESCRIPTION <const> = {
   end,
   share = as_list,
   join = function(join)
-    return copy(join or {})
+    local own <const> = {}
+    for name, target in next, join or {} do
+      own[name] = types.is_plain(target) and copy(target) or target
+    end
+    return own
   end,
   uid_map = id_map,
   gid_map = id_map,
@@ -232,7 +239,7 @@ local DESCRIPTION <const> = {
   mounts = mounts,
   masked_paths = paths,
   readonly_paths = paths,
-  devices = as_list,
+  devices = list_of_paths,
   capabilities = capabilities,
   securebits = as_list,
   seccomp = seccomp,

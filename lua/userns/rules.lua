@@ -66,21 +66,23 @@ local function map_text_length(map)
   return length
 end
 
+local function check_map(map, name, report)
+  for j = 1, #map do
+    check_range(map[j], ("%s[%d]"):format(name, j), report)
+    check_overlap(map, j, name, report)
+  end
+  local length <const> = map_text_length(map)
+  if length > 4095 then
+    report(name, ("its text has %d bytes, the kernel takes 4095"):format(length))
+  end
+end
+
 local function map_rule(name)
   return {
     reads = { name },
     check = function(d, report)
-      local map <const> = d[name]
-      if type(map) ~= "table" then
-        return
-      end
-      for j = 1, #map do
-        check_range(map[j], ("%s[%d]"):format(name, j), report)
-        check_overlap(map, j, name, report)
-      end
-      local length <const> = map_text_length(map)
-      if length > 4095 then
-        report(name, ("its text has %d bytes, the kernel takes 4095"):format(length))
+      if type(d[name]) == "table" then
+        check_map(d[name], name, report)
       end
     end,
   }
@@ -194,6 +196,9 @@ rules.description = {
         if mount.type ~= "remount" then
           check_below(mount.target, ("mounts[%d].target"):format(i), report)
         end
+        for j, path in ipairs(mount.devices or {}) do
+          check_below(path, ("mounts[%d].devices[%d]"):format(i, j), report)
+        end
       end
     end,
   },
@@ -214,8 +219,12 @@ rules.description = {
     reads = { "namespaces", "share", "mounts" },
     check = function(d, report)
       for i, mount in ipairs(d.mounts) do
+        local at <const> = ("mounts[%d].idmap"):format(i)
         if mount.idmap == true and not d.namespaces.user then
-          report(("mounts[%d].idmap"):format(i), "needs a new user namespace, or maps of its own")
+          report(at, "needs a new user namespace, or maps of its own")
+        elseif type(mount.idmap) == "table" then
+          check_map(mount.idmap.uid, at .. ".uid", report)
+          check_map(mount.idmap.gid, at .. ".gid", report)
         end
       end
     end,
@@ -230,6 +239,7 @@ rules.description = {
   },
   paths_rule "masked_paths",
   paths_rule "readonly_paths",
+  paths_rule "devices",
   {
     -- CAP_SYS_RESOURCE in a user namespace is what raises its limits again; one
     -- that is not the program's own is out of its reach.

@@ -64,7 +64,7 @@ schema.description = types.record({
     doc = "Files and directories to hide, where they exist.", needs = "a new mnt namespace" },
   { name = "readonly_paths", type = types.list(types.target), default = "(the usual set, for each `proc`)",
     doc = "Files and directories to make read-only, where they exist.", needs = "a new mnt namespace" },
-  { name = "devices", type = types.list(types.path), default = "(none)",
+  { name = "devices", type = types.list(types.target), default = "(none)",
     doc = "Devices of the host's that are seen under their own names; mostly below a `dev` mount.",
     errors = "ENODEV: no device" },
   { name = "capabilities", type = identity.capabilities,

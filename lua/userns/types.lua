@@ -270,6 +270,12 @@ function types.is_list(value)
   return count == length
 end
 
+--- Whether a table is a list as far as that can be told at a glance, for a type
+--- that is a list or a record.
+function types.looks_like_list(value)
+  return rawlen(value) > 0 or next(value) == nil
+end
+
 --- A list without holes whose entries have a type.
 function types.list(entry, name)
   return {

@@ -259,9 +259,7 @@ local function words(d)
   powers(d, add)
   add("system calls", d.seccomp and calls(d.seccomp))
   add("session", not d.new_session and "the caller's, with its terminal" or nil)
-  if d.namespaces.pid then
-    add("process 1", d.init and "reaps, and hands signals on to the program" or "the program itself")
-  end
+  add("process 1", d.init and "reaps, and hands signals on to the program" or nil)
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end

@@ -12,6 +12,7 @@ local MOUNTS <const> = {
   { type = "tmpfs", target = "/tmp", size = "1M", readonly = true },
   { type = "dir", target = "/etc", mode = "0750", uid = 0, gid = 0 },
   { type = "file", target = "/etc/motd", content = "hello\n", uid = 0, gid = 0 },
+  { type = "overlay", target = "/stack", lower = { "/usr/lib", "/usr/share" }, upper = "tmpfs", size = "1M" },
 }
 
 local function with_everything(share)
@@ -46,6 +47,28 @@ full.host = {
 full.init = {
   init = true,
   process = { "/bin/true", stdout = "capture" },
+}
+
+full.overlay = {
+  root = { type = "overlay", lower = { "/usr", "/srv" }, readonly = true },
+  setgroups = "deny",
+  process = { "/bin/true" },
+}
+
+--- Mounts that the program, which keeps sys_admin, cannot change.
+full.locked = {
+  capabilities = { "sys_admin" },
+  mounts = { { type = "tmpfs", target = "/tmp", readonly = true } },
+  process = { "/bin/true", stdout = "capture" },
+}
+
+--- For plans alone: what is moved is no mount, and only root may shift ids.
+full.prepared = {
+  mounts = {
+    { type = "bind", source = "/usr", target = "/usr", idmap = true },
+    { type = "move", source = { fd = 0 }, target = "/mnt" },
+  },
+  join = { net = "self" },
 }
 
 --- For who has subordinate ids: another of them than that of the caller.

@@ -13,10 +13,13 @@ local fd_record <const> = types.record({
 
 --- A handle that tells its descriptor's number, as userns.sys's do.
 local function is_handle(value)
+  if type(value) ~= "userdata" then
+    return false
+  end
   local ok <const>, method = pcall(function()
     return value.fileno
   end)
-  return type(value) == "userdata" and ok and type(method) == "function"
+  return ok and type(method) == "function"
 end
 
 --- An open file, or the number of one.

@@ -33,14 +33,14 @@ identity.range = types.record({
 
 local MAP_WORDS <const> = types.choice({ "root", "self", "auto" }, "map")
 
-local ranges <const> = types.with(types.list(identity.range), function(list)
+identity.ranges = types.with(types.list(identity.range), function(list)
   return #list == 0 and "a map has one range at least" or #list > 340 and "a map has 340 ranges at most" or nil
 end)
 
 local MAP_FORMS <const> = "\"root\", \"self\", \"auto\" or a list of { inside, outside, count }"
 
 identity.id_map = types.either(MAP_FORMS, function(value)
-  return type(value) == "string" and MAP_WORDS or type(value) == "table" and ranges or nil
+  return type(value) == "string" and MAP_WORDS or type(value) == "table" and identity.ranges or nil
 end)
 
 -- The kernel's own names, 0 to 40, in order; what a kernel does not know is
@@ -88,7 +88,7 @@ identity.capabilities = types.either("\"none\", \"all\", a list of names, or the
   if type(value) ~= "table" then
     return type(value) == "string" and NONE_OR_ALL or nil
   end
-  return (#value > 0 or next(value) == nil) and types.list(capability) or identity.capability_sets
+  return types.looks_like_list(value) and types.list(capability) or identity.capability_sets
 end)
 
 identity.securebits = types.one_or_list(types.choice({

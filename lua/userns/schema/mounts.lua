@@ -53,11 +53,9 @@ local propagation <const> = {
   doc = "Whether mounts travel between here and where the source was.",
 }
 
-local id_range <const> = types.list(identity.range)
-
 local shifted <const> = types.record({
-  { name = "uid", type = id_range, required = true, doc = "User ids: `inside` is the one on disk." },
-  { name = "gid", type = id_range, required = true, doc = "Group ids." },
+  { name = "uid", type = identity.ranges, required = true, doc = "User ids: `inside` is the one on disk." },
+  { name = "gid", type = identity.ranges, required = true, doc = "Group ids." },
 }, "id maps")
 
 local idmap <const> = {
@@ -128,7 +126,7 @@ mounts.mount = types.variants({
   mqueue = mount({ target, options }, "The POSIX message queues of the new ipc namespace."),
   dev = mount({
     target,
-    { name = "devices", type = types.list(types.path), default = "(none)",
+    { name = "devices", type = types.list(types.target), default = "(none)",
       doc = "Further devices of the host's to have here, as `/dev/fuse`.", errors = "ENODEV: no device" },
   }, "A minimal /dev: null zero full random urandom tty, pts, ptmx, shm, fd, stdin, stdout, stderr."),
   dir = mount({ target, mode("0755"), owner "uid", owner "gid" }, "A directory."),
