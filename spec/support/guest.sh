@@ -112,7 +112,7 @@ grow_tree() {
   cp "$tree/usr/share/base-passwd/passwd.master" "$tree/etc/passwd"
   cp "$tree/usr/share/base-passwd/group.master" "$tree/etc/group"
   touch "$tree/etc/subuid" "$tree/etc/subgid"
-  mkdir -p "$tree/$inside"
+  mkdir -p "$tree/mnt" "$tree/opt" "$tree/srv" "$tree/$inside"
   find . -mindepth 1 -maxdepth 1 ! -name .git ! -name 'build*' \
     -exec cp -r --preserve=links,mode,timestamps -t "$tree/$inside" {} +
   cp -r --preserve=links,mode,timestamps "$build" "$tree/$inside/build"
@@ -214,10 +214,14 @@ for kernel in "${series[@]}"; do
   lane "$kernel" "${specs[@]}" >"$work/$kernel.log" 2>&1 &
   lanes+=($!)
 done
+set +m
+
+# A signal ends the waiting for a job, not that for a command.
 for i in "${!series[@]}"; do
   kernel=${series[i]}
   tail --lines=+1 --follow --sleep-interval=0.1 --pid="${lanes[i]}" "$work/$kernel.log" |
-    sed -uE "s/^[0-9]+ passed, [0-9]+ failed$/$kernel: &/"
+    sed -uE "s/^[0-9]+ passed, [0-9]+ failed$/$kernel: &/" &
+  wait $!
   judge "$kernel" "$work/$kernel.log"
 done
 
