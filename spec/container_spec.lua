@@ -359,7 +359,7 @@ describe("container", function()
       helper.remove(dir)
     end)
 
-    local wrapper <const> = (is_root and "unshare" or "unshare -Ur") .. " --mount --propagation shared"
+    local wrapper <const> = (is_root and "unshare --mount unshare" or "unshare -Ur") .. " --mount --propagation shared"
 
     local SCRIPT <const> = [[
       local userns = require "userns"

@@ -90,6 +90,16 @@ end
 --- privilege over the namespaces made together with it.
 helper.rootless = "unshare --user --map-root-user"
 
+--- Whether the machine is emulated, on which everything takes ten times as long.
+helper.is_guest = os.getenv("GUEST") ~= nil
+
+--- How often to do what has to be done often to meet something rare.
+---@param count integer
+---@return integer
+function helper.rounds(count)
+  return helper.is_guest and math.max(count // 20, math.min(count, 5)) or count
+end
+
 -- ---- the host's side ------------------------------------------------------
 
 --- An empty directory, which whoever a container's root is may enter.

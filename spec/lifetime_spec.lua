@@ -22,11 +22,11 @@ end
 describe("what was launched", function()
   it("ends with a host that is killed in the midst of launches", function()
     -- uid 0 of a user namespace launches as the user who made that does
-    assert.equal("met, 0 left\n", kill_hosts("single", way == "userns" and 100 or 400))
+    assert.equal("met, 0 left\n", kill_hosts("single", helper.rounds(way == "userns" and 100 or 400)))
   end)
 
   it("ends with a host that is killed and has threads", function()
-    assert.equal("met, 0 left\n", kill_hosts("threaded", way == "userns" and 20 or 100))
+    assert.equal("met, 0 left\n", kill_hosts("threaded", helper.rounds(way == "userns" and 20 or 100)))
   end)
 end)
 

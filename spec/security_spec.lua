@@ -13,7 +13,7 @@ local ATTACKS <const> = helper.shell("pwd").out:match("[^\n]+") .. "/build/spec"
 local ATTACK <const> = ATTACKS .. "/attack"
 
 -- Races take time, and go the same way for uid 0 of a user namespace.
-local ROUNDS <const> = way == "user" and 2000 or 300
+local ROUNDS <const> = helper.rounds(way == "user" and 2000 or 300)
 
 --- A description with an empty root but for a shell and the means to attack.
 local function fortress(mounts)
@@ -111,7 +111,7 @@ describe("security", function()
         ATTACK, "watch", "lua5.4", stdout = "pipe",
       })
       local box <const> = assert(userns.container {})
-      for _ = 1, 200 do
+      for _ = 1, helper.rounds(200) do
         assert(box:run { "/bin/true" })
       end
       assert(spy:kill("TERM"))
@@ -124,7 +124,7 @@ describe("security", function()
     it("R16: the separate image is closed to those whose uid the program gets", function()
       local spy <close> = outside("watch userns-init", "setpriv --reuid 65534 --regid 65534 --clear-groups")
       local box <const> = assert(userns.container { share = "user", process = { uid = 65534, gid = 65534 } })
-      for _ = 1, 200 do
+      for _ = 1, helper.rounds(200) do
         assert(box:run { "/bin/true" })
       end
       assert(spy:kill("TERM"))

@@ -39,7 +39,7 @@ local PRELUDE <const> = [[
 ]]
 
 describe("a host that launches", function()
-  local LAUNCHES <const> = helper.privilege == "userns" and 2000 or 5000
+  local LAUNCHES <const> = helper.rounds(helper.privilege == "userns" and 2000 or 5000)
 
   it(LAUNCHES .. " containers one after another is in the end what it was after the first hundred", function()
     assert.equal("no growth\n", helper.output(PRELUDE .. ([[
@@ -73,9 +73,10 @@ describe("a host that launches", function()
     ]]):format(LAUNCHES)))
   end)
 
-  local HUNDREDS <const> = [[
+  local COUNT <const> = helper.rounds(300)
+  local HUNDREDS <const> = ([[
     local idle = threads and threads.start "threads.await(1)"
-    local alive, count = {}, 300
+    local alive, count = {}, COUNT
     local threads_before, open = status("Threads"), descriptors()
     local box = assert(userns.container { share = { "net" } })
     for i = 1, count do
@@ -109,13 +110,13 @@ describe("a host that launches", function()
       threads.post(1)
       idle:join()
     end
-  ]]
+  ]]):gsub("COUNT", COUNT)
 
   it("hundreds of containers at once waits for all of them in one loop", function()
-    assert.equal("300 ended\n", helper.output(PRELUDE .. HUNDREDS))
+    assert.equal(COUNT .. " ended\n", helper.output(PRELUDE .. HUNDREDS))
   end)
 
   it("hundreds of containers at once, in a host with threads, too", function()
-    assert.equal("300 ended\n", helper.output(PRELUDE .. HUNDREDS, THREADS))
+    assert.equal(COUNT .. " ended\n", helper.output(PRELUDE .. HUNDREDS, THREADS))
   end)
 end)

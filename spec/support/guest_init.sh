@@ -3,7 +3,7 @@
 # runs the specs and switches off.  SPEC, WAY and TIMEOUT come from the kernel's
 # command line.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export HOME=/root LANG=C.UTF-8
+export HOME=/root LANG=C.UTF-8 GUEST=yes
 cd "$(dirname "$0")/../.." || exit
 
 mount -t proc -o nosuid,nodev,noexec proc /proc
@@ -12,7 +12,6 @@ mountpoint -q /dev || mount -t devtmpfs -o nosuid,mode=755 devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o nosuid,noexec,gid=tty,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /dev/shm
-mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /tmp
 mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /run
 mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 /sys/fs/cgroup
 ln -s /proc/self/fd /dev/fd

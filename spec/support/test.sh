@@ -4,7 +4,8 @@
 #
 # From the environment: BUILD, the directory of the build; SPEC, files to run
 # instead of all; WAY, ways to run instead of all; PRELOAD, the sanitizers'
-# library for the interpreter; TIMEOUT, the seconds a way may take.
+# library for the interpreter; TIMEOUT, the seconds a way may take; GUEST, set on
+# an emulated machine, where less is done of what takes long.
 set -uo pipefail
 umask 022
 cd "$(dirname "$0")/../.." || exit
@@ -124,6 +125,7 @@ busted() {
   local -a environment=(
     HOME="$work/home-$way" PATH="$path" LANG=C.UTF-8 TERM=dumb
     LUA_PATH="$lua_path;;" LUA_CPATH="$lua_cpath;;"
+    ${GUEST+"GUEST=$GUEST"}
   )
   cd "$tree" && as "$way" env -i --default-signal "${environment[@]}" \
     timeout --kill-after=10 "${TIMEOUT:-600}" "$lua" /usr/bin/busted \
