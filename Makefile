@@ -145,7 +145,7 @@ demo:
 	@$(WITH_LUA_PATH) $(LUA) examples/container.lua
 
 test:
-	$(NEED) build run test
+	$(NEED) build optional run test
 	@$(MAKE) $(QUIETLY) all programs
 	@BUILD='$(BUILD)' LUA='$(LUA)' SPEC='$(SPEC)' WAY='$(WAY)' \
 		spec/support/test.sh
@@ -157,7 +157,7 @@ test-kernels:
 		spec/support/guest.sh
 
 asan:
-	$(NEED) build run test
+	$(NEED) build optional run test
 	@$(MAKE) $(QUIETLY) all programs BUILD=build-asan CC=gcc HARDENING= \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined'
 	@BUILD=build-asan LUA='$(LUA)' SPEC='$(SPEC)' WAY='$(or $(WAY),root)' \
@@ -173,7 +173,7 @@ doc: all
 	@$(WITH_LUA_PATH) $(LUA) doc/render.lua
 
 lint:
-	$(NEED) build run format lint
+	$(NEED) build optional run format lint
 	@$(MAKE) $(QUIETLY) format-check
 	luacheck --quiet --no-color .
 	shellcheck $(SCRIPTS)

@@ -12,6 +12,7 @@ build    command  cc                gcc
 build    header   stdio.h           libc6-dev
 build    header   lua.h             liblua5.4-dev
 build    header   sys/capability.h  libcap-dev
+optional header   seccomp.h         libseccomp-dev
 run      command  lua5.4            lua5.4
 test     command  busted            lua-busted
 test     command  luarocks          luarocks
@@ -19,7 +20,6 @@ test     command  newuidmap         uidmap
 test     command  setpriv           util-linux
 test     command  strace            strace
 test     command  useradd           passwd
-test     header   seccomp.h         libseccomp-dev
 test     module   cqueues           lua-cqueues
 test     module   luv               lua-luv
 test     module   socket            lua-socket
@@ -35,7 +35,6 @@ lint     command  clang             clang
 lint     command  cppcheck          cppcheck
 lint     command  luacheck          lua-check
 lint     command  luarocks          luarocks
-lint     header   seccomp.h         libseccomp-dev
 lint     command  shellcheck        shellcheck
 bench    command  bwrap             bubblewrap
 bench    command  crun              crun
