@@ -31,6 +31,10 @@ local CALLS <const> = {
     before = [[ local reader, writer = sys.pipe() ]] },
   { [[ assert(sys.fileno(io.stdin) == 0 and not sys.fileno(255)); assert(sys.clock() > 0) ]] },
   { [[ sys.close_range(254, 255, "cloexec") ]] },
+  { [[ assert(sys.openat(proc, "status")); assert(not sys.openat(proc, "nonexistent")) ]],
+    before = [[ local proc = sys.open("/proc/self", "directory") ]] },
+  { [[ assert(#sys.directories(proc) > 0); assert(not sys.mkdirat(proc, "a")); assert(not sys.rmdirat(proc, "a")) ]],
+    before = [[ local proc = sys.open("/proc/self", "directory") ]] },
 
   -- processes
   { [[ assert(sys.environ().PATH) ]] },
