@@ -128,6 +128,11 @@ local FORMS <const> = {
   lower = as_list,
   ptmxmode = to_mode,
   devices = as_list,
+  memory = types.to_bytes,
+  swap = types.to_bytes,
+  parent = clean,
+  rbps = types.to_bytes,
+  wbps = types.to_bytes,
 }
 
 local function record(value, fields)
@@ -138,7 +143,7 @@ local function record(value, fields)
       given = named_default(field)
     end
     local form <const> = FORMS[field.name]
-    if form then
+    if form and (given ~= nil or form == as_list) then
       given = form(given)
     end
     complete[field.name] = given
@@ -192,6 +197,20 @@ local function seccomp(value)
   }
 end
 
+local function throttles(list)
+  local complete <const> = {}
+  for i, throttle in ipairs(list) do
+    complete[i] = record(throttle, schema.throttle.fields)
+  end
+  return complete
+end
+
+FORMS.io = throttles
+
+local function cgroup(value)
+  return value and record(value, schema.cgroup.fields)
+end
+
 local function paths(list)
   if list == nil then
     return nil
@@ -236,6 +255,7 @@ local DESCRIPTION <const> = {
   capabilities = capabilities,
   securebits = as_list,
   seccomp = seccomp,
+  cgroup = cgroup,
   process = function(process)
     return normalise.over(process, {})
   end,
