@@ -7,7 +7,11 @@ local cgroup = {}
 ---@class userns.Cgroup
 ---@field version 1|2
 ---@field path string
----@field directory userns.Fd? while it is there and ours
+---@field name string in its parent
+---@field parent userns.Fd
+---@field made boolean? it is there, and ours to remove
+---@field host integer pid of who made it
+---@field directory userns.Fd? until the child is in it
 local methods <const> = {}
 
 local metatable <const> = { __name = "userns.cgroup", __index = methods }
@@ -49,18 +53,22 @@ local function new_name()
   return ("userns-%d-%d"):format(sys.getpid(), count)
 end
 
-local function make(parent, given)
-  local name, ok, err
+local function make(self, given)
+  local err
   repeat
-    name = given or new_name()
-    ok, err = sys.mkdirat(parent, name)
-  until ok or given or err.code ~= "EEXIST"
-  return ok and name, err or name
+    self.name = given or new_name()
+    self.made, err = sys.mkdirat(self.parent, self.name)
+  until self.made or given or err.code ~= "EEXIST"
+  return self.made, err
+end
+
+local function open(self)
+  return sys.openat(self.parent, self.name, { "read", "directory" })
 end
 
 --- The first limit that a controller has to do with.
 local function item_of(step, controller)
-  for i, limit in ipairs(step.limits) do
+  for i, limit in ipairs(step.limits or {}) do
     if limit:find(controller .. ".", 1, true) == 1 then
       return i
     end
@@ -76,12 +84,12 @@ local function word_set(text)
 end
 
 --- Has a version 2 cgroup hand controllers to those below it.
-local function enable(parent, step)
-  local available <const> = word_set(read(parent, "cgroup.controllers"))
-  local enabled <const> = word_set(read(parent, "cgroup.subtree_control"))
+local function enable(self, step)
+  local available <const> = word_set(read(self.parent, "cgroup.controllers"))
+  local enabled <const> = word_set(read(self.parent, "cgroup.subtree_control"))
   local words <const> = {}
   local item
-  for _, controller in ipairs(step.controllers) do
+  for _, controller in ipairs(step.controllers or {}) do
     if not available[controller] then
       return about(sys.error {
         op = "cgroup", code = "EUNAVAILABLE", message = ("the cgroup has not got the controller %s"):format(controller),
@@ -94,7 +102,7 @@ local function enable(parent, step)
   if #words == 0 then
     return true
   end
-  local ok <const>, err = write(parent, "cgroup.subtree_control", table.concat(words, " "))
+  local ok <const>, err = write(self.parent, "cgroup.subtree_control", table.concat(words, " "))
   return ok or about(err, step.path .. "/cgroup.subtree_control", item)
 end
 
@@ -103,7 +111,7 @@ local SWAP <const> = { ["memory.memsw.limit_in_bytes"] = true, ["memory.swap.max
 
 --- Writes a cgroup's limits; which could not be had is added to `degraded`.
 local function limit(self, step, degraded)
-  for i, entry in ipairs(step.limits) do
+  for i, entry in ipairs(step.limits or {}) do
     local file <const>, value <const> = entry:match("^([^=]+)=(.*)$")
     local ok <const>, err = write(self.directory, file, value)
     if not ok and SWAP[file] and err.code == "ENOENT" and not step.required then
@@ -118,27 +126,21 @@ local function limit(self, step, degraded)
 end
 
 local function create(self, step, degraded)
-  local first <const> = step.limits[1] and 1
-  local parent <close>, err = sys.open(step.path, { "read", "directory" })
-  if not parent then
-    return about(err, step.path, first)
+  local first <const> = step.limits and 1
+  if step.controllers then
+    local ok <const>, err = enable(self, step)
+    if not ok then
+      return nil, err
+    end
   end
-  local ok, why = true, nil
-  if step.version == 2 then
-    ok, why = enable(parent, step)
-  end
+  local ok <const>, err = make(self, step.name)
   if not ok then
-    return nil, why
+    return about(err, step.name and step.path .. "/" .. step.name or step.path, first)
   end
-  local name <const>, named = make(parent, step.name)
-  if not name then
-    return about(named, step.name and step.path .. "/" .. step.name or step.path, first)
-  end
-  self.name, self.path = name, step.path .. "/" .. name
-  self.directory, why = sys.openat(parent, name, { "read", "directory" })
+  self.path = step.path .. "/" .. self.name
+  self.directory, err = open(self)
   if not self.directory then
-    sys.rmdirat(parent, name)
-    return about(why, self.path, first)
+    return about(err, self.path, first)
   end
   return limit(self, step, degraded)
 end
@@ -149,11 +151,17 @@ end
 ---@return userns.Cgroup? cgroup is removed when it is collected
 ---@return userns.Error? err
 function cgroup.create(step, degraded)
-  local self <const> = setmetatable({ version = step.version, host = sys.getpid() }, metatable)
-  local ok <const>, err = create(self, step, degraded)
+  local parent <const>, err = sys.open(step.path, { "read", "directory" })
+  if not parent then
+    return about(err, step.path, step.limits and 1)
+  end
+  -- What is collected together is finalised in reverse: the parent's descriptor
+  -- is older, and so still open then.
+  local self <const> = setmetatable({ version = step.version, parent = parent, host = sys.getpid() }, metatable)
+  local ok <const>, why = create(self, step, degraded)
   if not ok then
     self:close()
-    return nil, err
+    return nil, why
   end
   return self
 end
@@ -174,10 +182,12 @@ end
 ---@return true? ok
 ---@return userns.Error? err
 function methods:enter(pid)
-  if #members(self.directory) > 0 then
+  local directory <close> = self.directory
+  self.directory = nil
+  if #members(directory) > 0 then
     return true
   end
-  local ok <const>, err = write(self.directory, "cgroup.procs", tostring(pid))
+  local ok <const>, err = write(directory, "cgroup.procs", tostring(pid))
   return ok or about(err, self.path .. "/cgroup.procs")
 end
 
@@ -198,11 +208,11 @@ local function kill_members(directory)
   end
 end
 
---- Kills everybody in it and below it.
-function methods:kill()
+--- Kills everybody in it and, with version 2, below it.
+local function kill(self, directory)
   -- from Linux 5.14
-  if not (self.version == 2 and write(self.directory, "cgroup.kill", "1")) then
-    kill_members(self.directory)
+  if not (self.version == 2 and write(directory, "cgroup.kill", "1")) then
+    kill_members(directory)
   end
 end
 
@@ -241,10 +251,9 @@ local TOLD <const> = {
 }
 
 --- Adds to a result what the cgroup counted.
----@param result userns.Result
-function methods:tell(result)
+local function tell(self, directory, result)
   for file, add in pairs(TOLD[self.version]) do
-    local text <const> = read(self.directory, file)
+    local text <const> = read(directory, file)
     if text then
       add(text, result)
     end
@@ -266,20 +275,12 @@ local function remove_below(directory, depth)
   end
 end
 
-local function remove(self)
-  local parent <close>, err = sys.open(("/proc/self/fd/%d/.."):format(self.directory:fileno()), { "path", "directory" })
-  if not parent then
-    return nil, err
-  end
-  remove_below(self.directory, DEPTH_MAX)
-  return sys.rmdirat(parent, self.name)
-end
-
 --- Lets go of the cgroup: it stays.
 function methods:detach()
+  self.made = nil
+  self.parent:close()
   if self.directory then
     self.directory:close()
-    self.directory = nil
   end
 end
 
@@ -287,15 +288,20 @@ end
 local PATIENCE <const> = 2 -- seconds
 local PAUSE <const>, PAUSE_MAX <const> = 0.001, 0.05
 
-local function end_with(self, result)
+local function remove(self, result)
+  local directory <close>, unseen = open(self)
+  if not directory then
+    return unseen.code == "ENOENT", unseen
+  end
   local deadline <const> = sys.clock() + PATIENCE
   local pause = PAUSE
   while true do
-    self:kill()
+    kill(self, directory)
     if result then
-      self:tell(result)
+      tell(self, directory, result)
     end
-    local ok <const>, err = remove(self)
+    remove_below(directory, DEPTH_MAX)
+    local ok <const>, err = sys.rmdirat(self.parent, self.name)
     if ok or err.code ~= "EBUSY" or sys.clock() >= deadline then
       return ok, err
     end
@@ -308,14 +314,13 @@ end
 ---@param result userns.Result? gets what it tells
 function methods:close(result)
   -- a copy of the host that somebody forked has no part in it
-  if not self.directory or self.host ~= sys.getpid() then
-    return
-  end
-  local ok <const>, err = end_with(self, result)
-  if not ok and result then
-    table.insert(result.degraded, {
-      feature = "cgroup", used = self.path .. ", left behind", reason = ("%s: %s"):format(err.syscall, err.message),
-    })
+  if self.made and self.host == sys.getpid() then
+    local ok <const>, err = remove(self, result)
+    if not ok and result then
+      table.insert(result.degraded, {
+        feature = "cgroup", used = self.path .. ", left behind", reason = ("%s: %s"):format(err.syscall, err.message),
+      })
+    end
   end
   self:detach()
 end

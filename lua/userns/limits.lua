@@ -144,6 +144,10 @@ local function parent_of(given, step, hierarchy)
   return own and (hierarchy.target .. own):gsub("/$", "")
 end
 
+local function unless_empty(list)
+  return list and #list > 0 and list or nil
+end
+
 --- Says where each cgroup is made.  An optional one whose place is not in sight is
 --- left out; one there must be.
 function layout:place()
@@ -151,6 +155,7 @@ function layout:place()
   for i, step in ipairs(self.steps) do
     local hierarchy <const> = self.hierarchies[i]
     step.path = parent_of(self.given.parent, step, hierarchy)
+    step.controllers, step.limits = unless_empty(step.controllers), unless_empty(step.limits)
     if step.path then
       placed[#placed + 1] = step
     elseif not step.optional then
