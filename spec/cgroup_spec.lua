@@ -527,6 +527,15 @@ describe("A container in a cgroup of its own", function()
     assert.same({}, p:wait().degraded)
   end)
 
+  -- The one that has the controller pids.
+  local function hierarchy_of_pids()
+    for _, hierarchy in ipairs(assert(cgroups.read())) do
+      if cgroups.contains(hierarchy.controllers, "pids") then
+        return hierarchy
+      end
+    end
+  end
+
   -- A cgroup for the specs in each hierarchy, whose owner somebody else may be.
   local function with_parent(owner, run_there)
     local name <const> = ("userns-spec-%d"):format(sys.getpid())
@@ -563,14 +572,10 @@ describe("A container in a cgroup of its own", function()
   end)
 
   it("is refused below a parent that is not there", function()
-    local hierarchy
-    for _, candidate in ipairs(assert(cgroups.read())) do
-      hierarchy = hierarchy or cgroups.contains(candidate.controllers, "pids") and candidate or nil
-    end
     local given <const> = { parent = "/nowhere", pids = 5 }
     local fields <const>, advice <const> = helper.refusal({ cgroup = given }, { "/bin/true" })
     assert.same(helper.errno("ENOENT", {
-      op = "cgroup", syscall = "open", field = "cgroup.pids", path = hierarchy.target .. "/nowhere",
+      op = "cgroup", syscall = "open", field = "cgroup.pids", path = hierarchy_of_pids().target .. "/nowhere",
     }), fields)
     assert.same({ hint = "cgroup.parent does not exist below the hierarchy's mount" }, advice)
   end)
@@ -609,6 +614,73 @@ describe("A container in a cgroup of its own", function()
       assert.equal("true\tnil\n", helper.output(script, enter))
     end)
   end)
+
+  local AS_USER <const> = "sh -c 'chmod a+r $2; exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"' sh"
+
+  it("is not entered from where the caller may take nobody out", function()
+    with_parent(65534, function(parent)
+      local script <const> = [[
+        local userns = require "userns"
+        local box = userns.container {
+          cgroup = { parent = %q, name = "box", pids = 5 }, namespaces = { "user" }, strict = %s,
+        }
+        local result, err = box:run { "/bin/true" }
+        for _, d in ipairs(result and result.degraded or {}) do
+          print(d.feature, d.used, d.reason)
+        end
+        local words = err and { err.op, err.syscall, err.code, err.path, err.field, err.hint }
+        print(result and result.ok or table.concat(words, "\n"))
+      ]]
+      local v2 <const> = cgroups.read()[1].target .. parent
+      local refused <const> = "enter_cgroup\nwrite\nEACCES\n" .. v2 .. "/box/cgroup.procs\ncgroup\na process is moved "
+        .. "only within what was delegated: start the host program below the same cgroup\n"
+      local passed <const> = "cgroup\tnone in " .. v2 .. "\twrite: Permission denied\ntrue\n"
+      assert.equal(hierarchy_of_pids().version == 2 and refused or passed,
+        helper.output(script:format(parent, false), AS_USER))
+      assert.equal(refused, helper.output(script:format(parent, true), AS_USER))
+    end)
+  end)
+
+  if hierarchy_of_pids().version == 2 then
+    local target <const> = hierarchy_of_pids().target
+
+    it("is refused below one that has processes of its own", function()
+      with_parent(0, function(parent)
+        local script <const> = ([[
+          local userns = require "userns"
+          local function run(parent)
+            local box = userns.container { cgroup = { parent = parent, pids = 5 }, namespaces = {} }
+            local result, err = box:run { "/bin/true" }
+            local words = err and { err.op, err.code, err.message, err.path, err.field, err.hint }
+            print(result and result.ok or table.concat(words, "\n"))
+          end
+          run(%q)
+          run()
+        ]]):format(parent)
+        local there <const> = ("sh -c 'echo $$ >%s/cgroup.procs; \"$@\"; echo $$ >%s/cgroup.procs' sh"):format(
+          target .. parent, target)
+        assert.equal(("cgroup\nEBUSY\nthe cgroup has processes of its own\n%s\ncgroup.pids\n"
+          .. "it cannot hand controllers down to others then: name another in cgroup.parent\ntrue\n"):format(
+          target .. parent), helper.output(script, there))
+      end)
+    end)
+
+    it("is refused where the controller was not handed down", function()
+      with_parent(0, function(parent)
+        assert(os.execute("mkdir " .. target .. parent .. "/sub"))
+        local fields <const>, advice <const> = helper.refusal({ cgroup = { parent = parent .. "/sub", pids = 5 } },
+          { "/bin/true" })
+        assert(os.execute("rmdir " .. target .. parent .. "/sub"))
+        assert.same({
+          op = "cgroup", code = "EUNAVAILABLE", message = "the cgroup has not got the controller pids",
+          field = "cgroup.pids", path = target .. parent .. "/sub",
+        }, fields)
+        assert.same({
+          hint = "what is above it has to hand the controller down (cgroup.subtree_control; Delegate= of systemd)",
+        }, advice)
+      end)
+    end)
+  end
 
   it("leaves the host's facts to be read anew", function()
     local box <const> = assert(userns.container { cgroup = { pids = 5 } })

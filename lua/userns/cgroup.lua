@@ -6,6 +6,7 @@ local cgroup = {}
 
 ---@class userns.Cgroup
 ---@field version 1|2
+---@field step userns.Step
 ---@field path string
 ---@field name string in its parent
 ---@field parent userns.Fd
@@ -34,6 +35,15 @@ local function write(directory, name, text)
   end
   local count <const>, why = fd:write(text)
   return count and true, why
+end
+
+--- The pids of the processes in a cgroup; 0 is one that this pid namespace lacks.
+local function members(directory)
+  local pids <const> = {}
+  for word in (read(directory, "cgroup.procs") or ""):gmatch("%d+") do
+    pids[#pids + 1] = math.tointeger(tonumber(word))
+  end
+  return pids
 end
 
 --- An error with the path of what it is about, and the limit of the step's that
@@ -83,6 +93,13 @@ local function word_set(text)
   return set
 end
 
+--- Whether a cgroup other than the root has processes: the kernel refuses to have
+--- it hand controllers down, or (pids, cpu) lets it, and then refuses whoever is to
+--- enter one below.
+local function is_inhabited(directory)
+  return read(directory, "cgroup.type") ~= nil and #members(directory) > 0
+end
+
 --- Has a version 2 cgroup hand controllers to those below it.
 local function enable(self, step)
   local available <const> = word_set(read(self.parent, "cgroup.controllers"))
@@ -101,9 +118,16 @@ local function enable(self, step)
   end
   if #words == 0 then
     return true
+  elseif is_inhabited(self.parent) then
+    return about(sys.error {
+      op = "cgroup", code = "EBUSY", message = "the cgroup has processes of its own",
+    }, step.path, item)
   end
   local ok <const>, err = write(self.parent, "cgroup.subtree_control", table.concat(words, " "))
-  return ok or about(err, step.path .. "/cgroup.subtree_control", item)
+  if not ok then
+    return about(err, step.path .. "/cgroup.subtree_control", item)
+  end
+  return true
 end
 
 -- Where these are missing, the kernel does not account for swap.
@@ -157,7 +181,9 @@ function cgroup.create(step, degraded)
   end
   -- What is collected together is finalised in reverse: the parent's descriptor
   -- is older, and so still open then.
-  local self <const> = setmetatable({ version = step.version, parent = parent, host = sys.getpid() }, metatable)
+  local self <const> = setmetatable({
+    version = step.version, step = step, parent = parent, host = sys.getpid(),
+  }, metatable)
   local ok <const>, why = create(self, step, degraded)
   if not ok then
     self:close()
@@ -167,15 +193,6 @@ function cgroup.create(step, degraded)
 end
 
 -- ---- members --------------------------------------------------------------
-
---- The pids of the processes in a cgroup; 0 is one that this pid namespace lacks.
-local function members(directory)
-  local pids <const> = {}
-  for word in (read(directory, "cgroup.procs") or ""):gmatch("%d+") do
-    pids[#pids + 1] = math.tointeger(tonumber(word))
-  end
-  return pids
-end
 
 --- Puts a process into the cgroup, unless it was created there.
 ---@param pid integer
@@ -188,7 +205,10 @@ function methods:enter(pid)
     return true
   end
   local ok <const>, err = write(directory, "cgroup.procs", tostring(pid))
-  return ok or about(err, self.path .. "/cgroup.procs")
+  if not ok then
+    return about(err, self.path .. "/cgroup.procs")
+  end
+  return true
 end
 
 --- Kills whom a cgroup has now.  A number may pass to another process at any

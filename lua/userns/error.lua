@@ -94,7 +94,7 @@ local function path_of(step)
   return step.target or step.path or step.user or step.group
 end
 
-local CGROUP <const> = { cgroup = true, enter_cgroup = true }
+local CGROUP <const> = { cgroup = true }
 local DELEGATION <const> = "this cgroup was not delegated to the caller: name one that was in cgroup.parent, or "
   .. "start the host program with `systemd-run --user --scope -p Delegate=yes`"
 
@@ -111,12 +111,14 @@ local HINTS <const> = {
     hint = "/proc/sys is read-only here, as it is in many containers; set allow_userns = true to go without" },
   { ops = CGROUP, code = "EACCES", hint = DELEGATION },
   { ops = CGROUP, code = "EPERM", hint = DELEGATION },
+  { ops = { enter_cgroup = true }, code = "EACCES",
+    hint = "a process is moved only within what was delegated: start the host program below the same cgroup" },
   { ops = CGROUP, code = "EROFS",
     hint = "the cgroup hierarchy is mounted read-only here, as it is in many containers" },
   { ops = CGROUP, code = "EUNAVAILABLE",
     hint = "what is above it has to hand the controller down (cgroup.subtree_control; Delegate= of systemd)" },
   { ops = CGROUP, code = "EBUSY",
-    hint = "the cgroup has processes of its own, and then hands no controllers down: name another in cgroup.parent" },
+    hint = "it cannot hand controllers down to others then: name another in cgroup.parent" },
   { ops = CGROUP, code = "ENOENT", syscall = "open",
     hint = "cgroup.parent does not exist below the hierarchy's mount" },
   { ops = CGROUP, code = "ENOENT", syscall = "openat", hint = "this kernel has no such limit" },

@@ -44,13 +44,9 @@ local function is_elsewhere(err)
   return err.code == "ENOENT" and err.syscall == "open"
 end
 
---- Makes a cgroup; one of version 2 is what the child is created in.
-function DO.cgroup(step, _, self)
-  local group <const>, err = cgroup.create(step, self.degraded)
-  if group then
-    table.insert(self.cgroups, group)
-    return group.version == 2 and group.directory:fileno() or true
-  elseif not step.optional or step.required and not is_elsewhere(err) then
+--- Does without a cgroup that no limit needs, where that may be.
+local function pass_over(self, step, err)
+  if not step.optional or step.required and not is_elsewhere(err) then
     return nil, err
   elseif not is_elsewhere(err) then
     table.insert(self.degraded, {
@@ -60,9 +56,24 @@ function DO.cgroup(step, _, self)
   return true
 end
 
+--- Makes a cgroup; one of version 2 is what the child is created in.
+function DO.cgroup(step, _, self)
+  local group <const>, err = cgroup.create(step, self.degraded)
+  if not group then
+    return pass_over(self, step, err)
+  end
+  table.insert(self.cgroups, group)
+  return group.version == 2 and group.directory:fileno() or true
+end
+
 function DO.enter_cgroup(_, pid, self)
-  for _, group in ipairs(self.cgroups) do
-    local ok <const>, err = group:enter(pid)
+  for i = #self.cgroups, 1, -1 do
+    local group <const> = self.cgroups[i]
+    local ok, err = group:enter(pid)
+    if not ok then
+      ok, err = pass_over(self, group.step, err)
+      table.remove(self.cgroups, i):close()
+    end
     if not ok then
       return nil, err
     end
