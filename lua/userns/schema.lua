@@ -86,7 +86,7 @@ schema.description = types.record({
     doc = "A cgroup of its own, with limits; `{}`: without. Removed when the program has ended, and whoever is "
       .. "left in it killed.",
     needs = "a cgroup that the caller may write to",
-    errors = "`EUNAVAILABLE`, `EACCES`, `EROFS` ...: see below" },
+    errors = "EUNAVAILABLE, EACCES, EROFS" },
   { name = "allow_userns", type = types.flag, default = false,
     doc = "Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`.",
     needs = "for `false`: a /proc/sys that can be written, and a new user namespace", errors = "EROFS" },
