@@ -64,6 +64,16 @@ const char *userns_opt_text(lua_State *L, int arg)
     return lua_isnoneornil(L, arg) ? NULL : userns_check_text(L, arg);
 }
 
+const char *userns_check_name(lua_State *L, int arg)
+{
+    const char *name = userns_check_text(L, arg);
+    luaL_argcheck(L,
+                  name[0] != '\0' && strchr(name, '/') == NULL &&
+                      strcmp(name, ".") != 0 && strcmp(name, "..") != 0,
+                  arg, "a name of one component expected");
+    return name;
+}
+
 bool userns_is_fd(lua_State *L, int arg)
 {
     if (lua_isinteger(L, arg) || luaL_testudata(L, arg, LUA_FILEHANDLE) != NULL)

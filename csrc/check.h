@@ -33,6 +33,9 @@ mode_t userns_check_mode(lua_State *L, int arg);
 const char *userns_check_text(lua_State *L, int arg);
 const char *userns_opt_text(lua_State *L, int arg);
 
+/* A name in a directory: no slash, not empty, neither "." nor "..". */
+const char *userns_check_name(lua_State *L, int arg);
+
 /* A descriptor's number, given as an integer, an io file, { fd = 5 } or an
    object of ours that has a fileno method.  The caller of the library goes on
    owning it.  is_fd tells beforehand whether the value is one of these. */

@@ -290,6 +290,31 @@ static int sys_open(lua_State *L)
     return 1;
 }
 
+/***
+ * Opens what a directory has under a name, whatever became of the directory's
+ * path; closed on exec and above the standard streams.
+ * @param directory integer|file*|userns.Fd
+ * @param name string of one component: no symbolic link is followed
+ * @param how string|string[]? words as open takes
+ * @return userns.Fd? fd
+ * @return userns.Error? err
+ * @source openat(2)
+ */
+static int sys_openat(lua_State *L)
+{
+    int directory = userns_check_fd(L, 1);
+    const char *name = userns_check_name(L, 2);
+    uint64_t words = lua_isnoneornil(L, 3)
+                         ? READ
+                         : userns_check_words(L, 3, open_words, "open word");
+    int *slot = userns_push_fd(L);
+    int flags = open_flags(words) | O_NOFOLLOW;
+    *slot = userns_above_stdio(openat(directory, name, flags, 0666));
+    if (*slot < 0)
+        return userns_fail(L, "openat", "openat", errno, name);
+    return 1;
+}
+
 /* The entry on top of the stack, which is popped.  Each value is checked in the
    list's place: errors name that argument. */
 static struct pollfd check_entry(lua_State *L)
@@ -387,8 +412,9 @@ void userns_open_fd(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"pipe", sys_pipe},     {"open", sys_open},   {"poll", sys_poll},
-        {"fileno", sys_fileno}, {"clock", sys_clock}, {NULL, NULL},
+        {"pipe", sys_pipe}, {"open", sys_open},     {"openat", sys_openat},
+        {"poll", sys_poll}, {"fileno", sys_fileno}, {"clock", sys_clock},
+        {NULL, NULL},
     };
     luaL_newmetatable(L, METATABLE);
     luaL_setfuncs(L, metamethods, 0);

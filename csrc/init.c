@@ -85,10 +85,22 @@ static const union any_step *find(const struct arena *arena, enum op op)
     return NULL;
 }
 
+/* A directory of the host's: not for the child to have. */
+static void drop_cgroup(struct arena *arena)
+{
+    int32_t *kept = (void *)((char *)arena + arena->kept);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < arena->kept_count; i++)
+        if (kept[i] != arena->cgroup)
+            kept[count++] = kept[i];
+    arena->kept_count = count;
+}
+
 /* The kernel has noted the child's number before the child runs. */
 static void run(void *child)
 {
     const struct control *control = ((struct child *)child)->control;
+    drop_cgroup(((struct child *)child)->arena);
     raw_syscall(SYS_futex, (long)&control->pid, FUTEX_WAKE, 1, 0, 0, 0);
     userns_run_child(child);
 }
@@ -119,7 +131,7 @@ static long create(struct child *child)
     };
     if (find(child->arena, OP_init) == NULL)
         args.flags |= CLONE_VFORK | CLONE_CHILD_CLEARTID;
-    return raw_clone_any(&args, run, child);
+    return raw_clone_into(child->arena->cgroup, &args, run, child);
 }
 
 /* /proc/1/cmdline is for everybody to read. */

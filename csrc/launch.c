@@ -240,6 +240,8 @@ static int prepare_image(struct launch *l, const struct step_image *s)
         return fail(l, step, SYS_memfd_create);
     if (fill_arena_file(l, step) != 0 || share_control(l, step) != 0)
         return -1;
+    if (l->arena->cgroup >= 0)
+        keep(l->arena, l->arena->cgroup);
     keep(l->arena, l->executable);
     keep(l->arena, l->arena_fd);
     keep(l->arena, l->control_fd);
@@ -281,7 +283,8 @@ static void clone_child(void *arg)
     }
     args.flags |= CLONE_CHILD_CLEARTID | cloning->namespaces;
     args.child_tid = (uintptr_t)&l->control->tid;
-    cloning->result = raw_clone_any(&args, userns_run_child, l->child);
+    cloning->result =
+        raw_clone_into(l->arena->cgroup, &args, userns_run_child, l->child);
 }
 
 /* No handler of the host's may run in a child that shares its memory: signals
@@ -439,6 +442,8 @@ static int call_lua_step(struct launch *l, const union any_step *s)
     l->failure = (struct report){.step = s->step.number};
     if (l->call(l, s->step.number, &fd) != 0)
         return -1;
+    if (s->step.op == OP_cgroup && fd >= 0)
+        l->arena->cgroup = fd;
     if (slot < 0)
         return 0;
     if (fd < 0) {

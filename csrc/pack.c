@@ -433,8 +433,9 @@ static uint32_t descriptor_count(const struct packer *p)
 }
 
 /* Kept besides the program's own: 0 to 2, the host's pidfd, a socket and, on
-   the way to a separate image, the executable and two memory files. */
-#define KEPT_BESIDES 8
+   the way to a separate image, the executable, two memory files and the
+   cgroup. */
+#define KEPT_BESIDES 9
 
 static void pack_plan(struct packer *p)
 {
@@ -458,6 +459,7 @@ static void pack_plan(struct packer *p)
         .descriptors = p->descriptors,
         .host = -1,
         .hand = -1,
+        .cgroup = -1,
     };
 }
 

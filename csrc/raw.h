@@ -126,4 +126,25 @@ static inline long raw_clone_any(struct clone_args *args, void (*run)(void *),
 #endif
 }
 
+/* The same, with the child in a v2 cgroup from its first moment, where there is
+   one (a descriptor, else -1) and it can be had: before Linux 5.7, or without
+   clone3, the child is left to be moved.  So it is where the cgroup is refused,
+   whose refusal is better reported by the move; but a limit on processes that
+   holds (EAGAIN) is not gone around in that way. */
+static inline long raw_clone_into(int cgroup, struct clone_args *args,
+                                  void (*run)(void *), void *arg)
+{
+    if (cgroup >= 0) {
+        args->flags |= CLONE_INTO_CGROUP;
+        args->cgroup = (unsigned)cgroup;
+        long pid = raw_clone(SYS_clone3, (long)args, (long)sizeof *args, 0, 0,
+                             0, run, arg);
+        if (pid >= 0 || pid == -11 /* EAGAIN */)
+            return pid;
+        args->flags &= ~(uint64_t)CLONE_INTO_CGROUP;
+        args->cgroup = 0;
+    }
+    return raw_clone_any(args, run, arg);
+}
+
 #endif

@@ -163,8 +163,9 @@ static void take_init(struct process *init, struct process *program,
  * @param descriptors integer[] for each entry of the plan's descriptors step
  *   the number of the descriptor it comes from, -1 for the host's own
  * @param parent_step (fun(step: integer, pid: integer): true|integer|nil,
- * userns.Error?)? does the parent's steps that are not C's; of one that opens
- * something for the child it is the descriptor's number that is returned
+ *   userns.Error?)? does the parent's steps that are not C's; of one that opens
+ *   something for the child, or a v2 cgroup for it to be created in, it is the
+ *   descriptor's number that is returned
  * @return userns.sys.Process? process
  * @return userns.Error|userns.Error[] err step, syscall, errno and item; beside
  *   a process the refusals that did not end the set-up

@@ -101,6 +101,7 @@ struct arena {
     at descriptors; /* the operand of the plan's descriptors step */
     int32_t host;   /* pidfd of the host */
     int32_t hand;   /* socket through which the host is handed descriptors */
+    int32_t cgroup; /* directory of the one to clone into; -1: none */
 };
 
 /* What went wrong: in which step, at which of its items, what said so. */

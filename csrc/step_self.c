@@ -72,6 +72,12 @@ long userns_do_domainname(struct child *c, const struct step_domainname *s)
     return CALL(c, setdomainname, name, strlen(name));
 }
 
+/* A cgroup namespace shows as its root what the process is in now. */
+long userns_do_unshare(struct child *c, const struct step_unshare *s)
+{
+    return CALL(c, unshare, s->namespaces);
+}
+
 long userns_do_umask(struct child *c, const struct step_umask *s)
 {
     CALL(c, umask, s->mask);

@@ -48,6 +48,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_file(L);
     userns_open_process(L);
     userns_open_clone(L);
+    userns_open_directory(L);
     userns_open_exec(L);
     userns_open_pack(L);
     userns_open_launch(L);

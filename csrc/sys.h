@@ -7,6 +7,7 @@
 
 void userns_open_caps(lua_State *L);      /* capabilities, through libcap */
 void userns_open_clone(lua_State *L);     /* clone with a Lua function */
+void userns_open_directory(lua_State *L); /* directories by descriptor */
 void userns_open_error(lua_State *L);     /* the error object */
 void userns_open_exec(lua_State *L);      /* exec, close_range */
 void userns_open_fd(lua_State *L);        /* descriptors, pipes, poll */

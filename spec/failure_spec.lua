@@ -318,6 +318,10 @@ describe("a launch", function()
   end
 
   if is_root and not helper.is_guest then
+    it("does so in a cgroup", function()
+      check "limited"
+    end)
+
     it("does so from the separate image, where the kernel ids change", function()
       check "tmpfs"
     end)
@@ -359,8 +363,10 @@ describe("a launch", function()
 
   it("makes do without clone3, as in containers that refuse it", function()
     for _, code in ipairs { "ENOSYS", "EPERM" } do
-      local outcome <const> = traced("-o /dev/null -e trace=clone3 -e inject=clone3:error=" .. code, "tmpfs")
-      assert.same({ true }, { outcome.result and outcome.result.ok, outcome.error, outcome.left })
+      for _, name in ipairs { "tmpfs", is_root and "limited" or nil } do
+        local outcome <const> = traced("-o /dev/null -e trace=clone3 -e inject=clone3:error=" .. code, name)
+        assert.same({ true }, { outcome.result and outcome.result.ok, outcome.error, outcome.left })
+      end
     end
   end)
 

@@ -33,6 +33,10 @@ local CALLS <const> = {
   { [[ assert(sys.stat("/") and sys.stat(io.stdin)); assert(not sys.stat("/nonexistent", "nofollow")) ]] },
   { [[ assert(sys.readlink("/proc/self/exe")); assert(not sys.readlink("/")) ]] },
   { [[ sys.close_range(254, 255, "cloexec") ]] },
+  { [[ assert(sys.openat(proc, "status")); assert(not sys.openat(proc, "nonexistent")) ]],
+    before = [[ local proc = sys.open("/proc/self", "directory") ]] },
+  { [[ assert(#sys.directories(proc) > 0); assert(not sys.mkdirat(proc, "a")); assert(not sys.rmdirat(proc, "a")) ]],
+    before = [[ local proc = sys.open("/proc/self", "directory") ]] },
 
   -- processes
   { [[ assert(sys.environ().PATH) ]] },

@@ -27,14 +27,19 @@ local TYPES <const> = {
   ["BPF program or table"] = "string|userns.Filter",
   ["boolean"] = "boolean",
   ["boolean or list of variable names"] = "boolean|string[]",
+  ["CPUs (0.01 to 10000)"] = "number",
   ["capability name"] = "string",
+  ["cgroup"] = "userns.CgroupLimits",
+  ["cgroup name"] = "string",
   ["condition"] = "userns.FilterCondition",
+  ["device number"] = "string",
   ["error name or number"] = "string|integer",
   ["file or descriptor number"] = "file*|userns.Fd|integer",
   ["file or { fd = number }"] = "file*|userns.Fd|{ fd: integer }",
   ["true or { uid, gid }"] = "true|{ uid: userns.IdRange[], gid: userns.IdRange[] }",
   ["a list of names"] = "string[]",
   ["a list of { inside, outside, count }"] = "userns.IdRange[]",
+  ["limit of a device"] = "userns.Throttle",
   ["list of architectures"] = "string|string[]",
   ["list of ids"] = "integer[]",
   ["list of mount options"] = "string|string[]",
@@ -229,6 +234,8 @@ function luacats.userns(c)
   add_record(out, "userns.Filter", schema.filter.fields)
   add_record(out, "userns.FilterRule", schema.filter_rule.fields)
   add_record(out, "userns.FilterCondition", schema.filter_condition.fields)
+  add_record(out, "userns.CgroupLimits", schema.cgroup.fields)
+  add_record(out, "userns.Throttle", schema.throttle.fields)
   add_record(out, "userns.ProcessSpec", schema.process.fields)
   out.add("---@field [integer] string The argument vector.")
   add_record(out, "userns.Description", schema.description.fields)

@@ -679,6 +679,16 @@ function sys.pipe() end
 ---See open(2).
 function sys.open(path, how) end
 
+---Opens what a directory has under a name, whatever became of the directory's
+---path; closed on exec and above the standard streams.
+---@param directory integer|file*|userns.Fd
+---@param name string of one component: no symbolic link is followed
+---@param how? string|string[] words as open takes
+---@return userns.Fd? fd
+---@return userns.Error? err
+---See openat(2).
+function sys.openat(directory, name, how) end
+
 ---Waits until one of several descriptors is ready, hung up or in error.
 ---@param list { fd: integer|file*|userns.Fd, events: string|string[]? }[] events is "r" (when absent), "w" or both
 ---@param seconds? number how long at most; for ever when absent
@@ -725,7 +735,7 @@ function sys.ops() end
 ---with the step that failed and nothing left behind.
 ---@param program userdata what pack returned
 ---@param descriptors integer[] for each entry of the plan's descriptors step the number of the descriptor it comes from, -1 for the host's own
----@param parent_step? (fun(step: integer, pid: integer): true|integer|nil, userns.Error?) does the parent's steps that are not C's; of one that opens something for the child it is the descriptor's number that is returned
+---@param parent_step? (fun(step: integer, pid: integer): true|integer|nil, userns.Error?) does the parent's steps that are not C's; of one that opens something for the child, or a v2 cgroup for it to be created in, it is the descriptor's number that is returned
 ---@return userns.sys.Process? process
 ---@return userns.Error|userns.Error[] err step, syscall, errno and item; beside a process the refusals that did not end the set-up
 ---See clone(2).
@@ -735,6 +745,30 @@ function sys.launch(program, descriptors, parent_step) end
 ---the module was loaded.
 ---@return string path
 function sys.image_path() end
+
+---Makes a directory in one that is open, whatever became of that one's path.
+---@param directory integer|file*|userns.Fd
+---@param name string of one component
+---@param mode? integer|string permission bits less the umask; 0755 when absent
+---@return true|nil ok
+---@return userns.Error? err EEXIST, EACCES, EROFS ...
+---See mkdirat(2).
+function sys.mkdirat(directory, name, mode) end
+
+---Removes a directory from one that is open.
+---@param directory integer|file*|userns.Fd
+---@param name string of one component
+---@return true|nil ok
+---@return userns.Error? err ENOENT, ENOTEMPTY; EBUSY for a cgroup in use
+---See unlinkat(2).
+function sys.rmdirat(directory, name) end
+
+---The names of the directories in one that is open.
+---@param directory integer|file*|userns.Fd
+---@return string[]? names
+---@return userns.Error? err
+---See getdents(2).
+function sys.directories(directory) end
 
 ---What a file is: its type (file, directory, symlink, char, block, fifo,
 ---socket), mode, owner, size in bytes, and the two numbers that tell it from

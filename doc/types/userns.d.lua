@@ -168,6 +168,23 @@
 ---@field value integer What it is compared to.
 ---@field mask? integer The bits that count, for `"masked_eq"`.
 
+---@class userns.CgroupLimits
+---@field parent? string Cgroup to make it in: a path below the hierarchy's mount. Default: the caller's own cgroup; on v2, with limits, the one above it.
+---@field name? string What it is called. Default: made up, unlike any other.
+---@field memory? integer|string Bytes of memory at most, caches included. Default: no limit.
+---@field swap? integer|string Bytes of it swapped out at most. Default: no limit.
+---@field pids? integer Processes and threads at most. Default: no limit.
+---@field cpu? number Processors it may keep busy at most; `0.5` is half of one. Default: no limit.
+---@field cpu_weight? integer Its share of processors that others want too. Default: the kernel's, 100.
+---@field io? userns.Throttle[] Limits for devices: `{ device = "8:0", rbps = "1M" }`. Default: no limits.
+
+---@class userns.Throttle
+---@field device string Number of a whole disk, as in `"8:0"`.
+---@field rbps? integer|string Bytes read in a second.
+---@field wbps? integer|string Bytes written in a second.
+---@field riops? integer Reads in a second.
+---@field wiops? integer Writes in a second.
+
 ---@class userns.ProcessSpec
 ---@field argv0? string What the program is told its name is. Default: the program.
 ---@field env? table<string, string> Variables, laid over the short environment. Default: PATH TERM LANG TZ HOME.
@@ -207,6 +224,7 @@
 ---@field securebits? string|string[] How the kernel treats uid 0 and changes of it (capabilities(7)). Default: none.
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
 ---@field seccomp? "default"|string|userns.Filter A filter of system calls: `"default"`: what container runtimes deny; or rules, or a BPF program. Default: none.
+---@field cgroup? userns.CgroupLimits A cgroup of its own, with limits; `{}`: without. Removed when the program has ended, and whoever is left in it killed. Default: none of its own.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`. Default: false.
 ---@field lock_mounts? boolean The program's namespaces do not own the mounts: what is read-only or hidden stays so, whatever it keeps. Default: if `sys_admin` is kept.
 ---@field die_with_parent? boolean The container ends with the host program, however that ends; without `init`, a program that means to can undo it. Default: true.
@@ -345,7 +363,7 @@ function process:close() end
 ---@field signal? string or the signal that ended it: "SIGKILL"
 ---@field core_dumped boolean
 ---@field timed_out boolean the spec's timeout was over
----@field oom_killed boolean
+---@field oom_killed boolean somebody in its cgroup was, or in one below
 ---@field stdout? string where captured
 ---@field stderr? string where captured
 ---@field truncated boolean more was written than max_output

@@ -87,6 +87,11 @@ function context:degrade(feature, used, reason)
   table.insert(self.degraded, { feature = feature, used = used, reason = reason })
 end
 
+--- The host cannot do what the description asks for.
+function context:refuse(err)
+  self.refusal = self.refusal or err
+end
+
 -- ---- compiling ------------------------------------------------------------
 
 --- What the description itself says is to be hidden and protected.
@@ -183,7 +188,7 @@ end
 ---@param what userns.Program? what program.of says of the two, where it is known
 ---@return userns.Plan? plan
 ---@return userns.Error? err EINVALID: ids that the map does not have; with
----  `strict`, what would be degraded
+---  `strict`, what would be degraded; EUNAVAILABLE: what the host has not got
 function compile.compile(d, process, host, what)
   local identity <const> = ids.resolve(d, process, host)
   local problems <const> = id_problems(d, process, identity)
@@ -198,6 +203,9 @@ function compile.compile(d, process, host, what)
   lay_out(c)
   for _, s in ipairs(stages) do
     s.emit(c)
+  end
+  if c.refusal then
+    return nil, c.refusal
   end
   for _, step in ipairs(c.steps) do
     step.side = SIDES[step.op]

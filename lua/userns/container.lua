@@ -61,7 +61,7 @@ function methods:plan(spec)
     check_table(spec, "plan")
     checked, err = validate.process(spec, d.process)
   end
-  local facts <const>, why = host.facts()
+  local facts <const>, why = host.facts(d)
   if not checked or not facts then
     return nil, err or why
   end
@@ -89,7 +89,7 @@ end
 --- The packed plan of a process: the last one again, when nothing it was made
 --- of has changed.
 local function prepare(box, spec)
-  local facts <const>, err = host.facts()
+  local facts <const>, err = host.facts(box.description)
   if not facts then
     return nil, err
   end

@@ -86,11 +86,25 @@ function REFINE.groups(step, err)
   return { "", step.names and err.item and step.names[err.item] }
 end
 
+-- What is about no limit in particular is about the first.
+function REFINE.cgroup(step, err)
+  local field <const> = step.fields[err.item or 1]
+  return { field and "." .. field or "", err.path }
+end
+
+function REFINE.enter_cgroup(_, err)
+  return { "", err.path }
+end
+
 local PLACE_OPS <const> = { dir = true, file = true, symlink = true }
 
 local function path_of(step)
   return step.target or step.path or step.user or step.group
 end
+
+local CGROUP <const> = { cgroup = true }
+local DELEGATION <const> = "this cgroup was not delegated to the caller: name one that was in cgroup.parent, or "
+  .. "start the host program with `systemd-run --user --scope -p Delegate=yes`"
 
 -- What errno's own words do not say, by op and code.
 local HINTS <const> = {
@@ -103,6 +117,20 @@ local HINTS <const> = {
     hint = "a link here would leave traces outside the container; use a tmpfs above it" },
   { ops = { sysctl = true }, code = "EROFS",
     hint = "/proc/sys is read-only here, as it is in many containers; set allow_userns = true to go without" },
+  { ops = CGROUP, code = "EACCES", hint = DELEGATION },
+  { ops = CGROUP, code = "EPERM", hint = DELEGATION },
+  { ops = { enter_cgroup = true }, code = "EACCES",
+    hint = "a process is moved only within what was delegated: start the host program below the same cgroup" },
+  { ops = CGROUP, code = "EROFS",
+    hint = "the cgroup hierarchy is mounted read-only here, as it is in many containers" },
+  { ops = CGROUP, code = "EUNAVAILABLE",
+    hint = "what is above it has to hand the controller down (cgroup.subtree_control; Delegate= of systemd)" },
+  { ops = CGROUP, code = "EBUSY",
+    hint = "it cannot hand controllers down to others then: name another in cgroup.parent" },
+  { ops = CGROUP, code = "ENOENT", syscall = "open",
+    hint = "cgroup.parent does not exist below the hierarchy's mount" },
+  { ops = CGROUP, code = "ENOENT", syscall = "openat", hint = "this kernel has no such limit" },
+  { ops = CGROUP, code = "EEXIST", hint = "there is a cgroup of this name: leave cgroup.name out for one of its own" },
   { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
     hint = "the directory is outside the container's root" },
   { ops = { overlay = true, root_overlay = true }, code = "EINVAL", syscall = "fsconfig",

@@ -1,5 +1,6 @@
 -- The facts of this host that a plan depends on.  compile gets them as a table,
 -- so that specs can hand it any host.
+local cgroups = require "userns.cgroups"
 local subids = require "userns.subids"
 local sys = require "userns.sys"
 local tool = require "userns.tool"
@@ -81,6 +82,7 @@ end
 ---@field capabilities table<string, boolean> effective
 ---@field nofile { soft: integer, hard: integer } limit of open files
 ---@field image string path of the separate image's executable
+---@field cgroups userns.Hierarchy[]? where the description has a cgroup
 ---@field environ table<string, string> the host's environment
 ---@field env table<string, string> the short environment
 
@@ -124,11 +126,21 @@ end
 
 local known, known_for
 
---- What this process is and may do, as it is now.  Read again only when its
---- credentials have changed.
+--- With where the caller is among cgroups: it may be moved at any time.
+local function with_cgroups(facts)
+  local hierarchies <const>, err = cgroups.read()
+  if not hierarchies then
+    return nil, err
+  end
+  return setmetatable({ cgroups = hierarchies }, { __index = facts })
+end
+
+--- What this process is and may do, as it is now, as far as a description needs
+--- it.  Read again only when its credentials have changed.
+---@param d table? normalised description
 ---@return userns.Host? host
 ---@return userns.Error? err EMFILE, ENFILE or ENOMEM
-function host.facts()
+function host.facts(d)
   local credentials <const> = sys.credentials()
   if credentials ~= known_for then
     local facts <const>, err = read_facts()
@@ -136,6 +148,9 @@ function host.facts()
       return nil, err
     end
     known, known_for = facts, credentials
+  end
+  if d and d.cgroup then
+    return with_cgroups(known)
   end
   return known
 end

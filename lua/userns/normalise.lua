@@ -142,7 +142,15 @@ local FORMS <const> = {
   devices = list_of_paths,
   idmap = idmap,
   source = copy, -- a descriptor by number
+  memory = types.to_bytes,
+  swap = types.to_bytes,
+  parent = types.clean_path,
+  rbps = types.to_bytes,
+  wbps = types.to_bytes,
 }
+
+-- Forms of what is an empty list when it is absent.
+local EMPTY <const> = { [as_list] = true, [list_of_paths] = true }
 
 local function record(value, fields)
   local complete <const> = {}
@@ -152,7 +160,7 @@ local function record(value, fields)
       given = named_default(field)
     end
     local form <const> = FORMS[field.name]
-    if form then
+    if form and (given ~= nil or EMPTY[form]) then
       given = form(given)
     end
     complete[field.name] = given
@@ -206,6 +214,20 @@ local function seccomp(value)
   }
 end
 
+local function throttles(list)
+  local complete <const> = {}
+  for i, throttle in ipairs(list) do
+    complete[i] = record(throttle, schema.throttle.fields)
+  end
+  return complete
+end
+
+FORMS.io = throttles
+
+local function cgroup(value)
+  return value and record(value, schema.cgroup.fields)
+end
+
 local function default(value, otherwise)
   if value == nil then
     return otherwise
@@ -243,6 +265,7 @@ local DESCRIPTION <const> = {
   capabilities = capabilities,
   securebits = as_list,
   seccomp = seccomp,
+  cgroup = cgroup,
   process = function(process)
     return normalise.over(process, {})
   end,

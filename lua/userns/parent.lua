@@ -1,6 +1,7 @@
 -- The parent's steps that Lua does: sys.launch calls back for them, before the
 -- clone (pid 0) and after it.  What they leave behind is undone when the launch
 -- fails or the process has ended.
+local cgroup = require "userns.cgroup"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
 local sys = require "userns.sys"
@@ -38,7 +39,51 @@ function DO.take(step)
   return sys.fileno(step.handle)
 end
 
+--- Whether the parent that the description names is one of other hierarchies.
+local function is_elsewhere(err)
+  return err.code == "ENOENT" and err.syscall == "open"
+end
+
+--- Does without a cgroup that no limit needs, where that may be.
+local function pass_over(self, step, err)
+  if not step.optional or step.required and not is_elsewhere(err) then
+    return nil, err
+  elseif not is_elsewhere(err) then
+    table.insert(self.degraded, {
+      feature = "cgroup", used = "none in " .. step.path, reason = ("%s: %s"):format(err.syscall, err.message),
+    })
+  end
+  return true
+end
+
+--- Makes a cgroup; one of version 2 is what the child is created in.
+function DO.cgroup(step, _, self)
+  local group <const>, err = cgroup.create(step, self.degraded)
+  if not group then
+    return pass_over(self, step, err)
+  end
+  table.insert(self.cgroups, group)
+  return group.version == 2 and group.directory:fileno() or true
+end
+
+function DO.enter_cgroup(_, pid, self)
+  for i = #self.cgroups, 1, -1 do
+    local group <const> = self.cgroups[i]
+    local ok, err = group:enter(pid)
+    if not ok then
+      ok, err = pass_over(self, group.step, err)
+      table.remove(self.cgroups, i):close()
+    end
+    if not ok then
+      return nil, err
+    end
+  end
+  return true
+end
+
 ---@class userns.Parent
+---@field cgroups userns.Cgroup[] that the child is in
+---@field degraded { feature: string, used: string, reason: string }[]
 ---@field undo (fun(result: userns.Result?))[]
 ---@field handed userns.Fd[] what the child inherits
 local methods <const> = {}
@@ -48,13 +93,13 @@ local metatable <const> = { __name = "userns.parent", __index = methods }
 --- What a parent does for one launch.
 ---@return userns.Parent
 function parent.new()
-  return setmetatable({ undo = {}, handed = {} }, metatable)
+  return setmetatable({ cgroups = {}, degraded = {}, handed = {}, undo = {} }, metatable)
 end
 
 --- Does a step of a plan that is the parent's and Lua's.
 ---@param step userns.Step
 ---@param pid integer the child; 0 before there is one
----@return true|integer|nil ok or the descriptor that the child gets
+---@return true|integer|nil ok or the descriptor that the child gets, or is created in
 ---@return userns.Error? err
 function methods:run(step, pid)
   return DO[step.op](step, pid, self)
@@ -81,6 +126,18 @@ function methods:close(result)
   while #self.undo > 0 do
     table.remove(self.undo)(result)
   end
+  for _, group in ipairs(self.cgroups) do
+    group:close(result)
+  end
+  self.cgroups = {}
+end
+
+--- Lets go of everything that was done: it stays.
+function methods:detach()
+  for _, group in ipairs(self.cgroups) do
+    group:detach()
+  end
+  self.cgroups, self.undo = {}, {}
 end
 
 return parent

@@ -23,8 +23,9 @@ local USED_INSTEAD <const> = {
   pivot_root = "chroot, with the old root covered by the new one",
 }
 
-local function degraded(plan, excused)
+local function degraded(plan, excused, parent)
   local list <const> = { table.unpack(plan.degraded) }
+  table.move(parent and parent.degraded or {}, 1, parent and #parent.degraded or 0, #list + 1, list)
   for _, err in ipairs(excused) do
     local op <const> = plan[err.step].op
     list[#list + 1] = { feature = op, used = USED_INSTEAD[op], reason = ("%s: %s"):format(err.syscall, err.message) }
@@ -64,7 +65,7 @@ function process.new(child, spec, launch)
       captured = {},
       truncated = false,
       timed_out = false,
-      degraded = degraded(launch.plan, launch.excused),
+      degraded = degraded(launch.plan, launch.excused, launch.parent),
     },
   }, metatable)
 end
@@ -162,7 +163,7 @@ end
 ---@field signal string? or the signal that ended it: "SIGKILL"
 ---@field core_dumped boolean
 ---@field timed_out boolean the spec's timeout was over
----@field oom_killed boolean
+---@field oom_killed boolean somebody in its cgroup was, or in one below
 ---@field stdout string? where captured
 ---@field stderr string? where captured
 ---@field truncated boolean more was written than max_output
@@ -338,6 +339,9 @@ function methods:detach()
     error("detach needs a description with die_with_parent = false", 2)
   end
   state.child:detach()
+  if state.parent then
+    state.parent:detach()
+  end
   state.set:close()
   state.closed = true
 end

@@ -237,6 +237,15 @@ rules.description = {
       end
     end,
   },
+  {
+    -- Version 1 limits memory and swap together.
+    reads = { "cgroup" },
+    check = function(d, report)
+      if d.cgroup and d.cgroup.swap and not d.cgroup.memory then
+        report("cgroup.swap", "needs cgroup.memory")
+      end
+    end,
+  },
   paths_rule "masked_paths",
   paths_rule "readonly_paths",
   paths_rule "devices",

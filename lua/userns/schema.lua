@@ -10,6 +10,7 @@ local confinement = require "userns.schema.confinement"
 local identity = require "userns.schema.identity"
 local mounts = require "userns.schema.mounts"
 local process = require "userns.schema.process"
+local resources = require "userns.schema.resources"
 local types = require "userns.types"
 
 local schema = {
@@ -24,6 +25,8 @@ local schema = {
   filter = confinement.filter,
   filter_rule = confinement.rule,
   filter_condition = confinement.condition,
+  cgroup = resources.cgroup,
+  throttle = resources.throttle,
 }
 
 schema.description = types.record({
@@ -79,6 +82,11 @@ schema.description = types.record({
     doc = "A filter of system calls: `\"default\"`: what container runtimes deny; or rules, or a BPF program.",
     needs = "libseccomp when userns was built (not for a program); `no_new_privs`, or `sys_admin` kept",
     errors = "EINVAL: the kernel takes the program for no filter" },
+  { name = "cgroup", type = resources.cgroup, default = "(none of its own)",
+    doc = "A cgroup of its own, with limits; `{}`: without. Removed when the program has ended, and whoever is "
+      .. "left in it killed.",
+    needs = "a cgroup that the caller may write to",
+    errors = "EUNAVAILABLE, EACCES, EROFS" },
   { name = "allow_userns", type = types.flag, default = false,
     doc = "Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`.",
     needs = "for `false`: a /proc/sys that can be written, and a new user namespace", errors = "EROFS" },

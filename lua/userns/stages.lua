@@ -5,6 +5,7 @@ local confinement = require "userns.stages.confinement"
 local files = require "userns.stages.files"
 local identity = require "userns.stages.identity"
 local lifetime = require "userns.stages.lifetime"
+local resources = require "userns.stages.resources"
 local settings = require "userns.stages.settings"
 
 local stages = {}
@@ -16,6 +17,11 @@ end
 stage("join", lifetime.join, { prepare = "the parent opens what the child enters" })
 
 stage("prepare", files.prepare, { clone = "the child inherits what the parent opens for it" })
+
+stage("cgroup", resources.cgroup, {
+  clone = "the child is created in it",
+  maps = "it is entered before the child is let go on",
+})
 
 stage("clone", lifetime.clone, { pdeathsig = "there is no child before" })
 
@@ -73,6 +79,8 @@ stage("lock_mounts", identity.lock_mounts, {
 stage("share", files.share, { capabilities = "needs CAP_SYS_ADMIN over the mnt namespace" })
 
 stage("uts", settings.uts, { capabilities = "needs CAP_SYS_ADMIN over the uts namespace" })
+
+stage("cgroup_namespace", resources.cgroup_namespace, { capabilities = "needs CAP_SYS_ADMIN" })
 
 stage("session", lifetime.session, { seal = "a filter may deny it", init = "process 1 has none of the host's keys" })
 

@@ -132,6 +132,16 @@ types.seconds = make("seconds", function(value)
   return true
 end)
 
+--- A number in a range, whole or not.
+function types.number(min, max, name)
+  return make(name, function(value)
+    if type(value) ~= "number" or value ~= value then
+      return false, ("number expected, got %s"):format(describe(value))
+    end
+    return min <= value and value <= max, ("%s is out of range (%s to %s)"):format(value, min, max)
+  end)
+end
+
 --- A string without NUL bytes, of a length.
 function types.text(name, min, max)
   return make(name or "string", function(value)

@@ -238,6 +238,22 @@ local function calls(filter)
   return ("%s, but for %d rule%s"):format(ANSWERS[filter.default], #filter.rules, #filter.rules == 1 and "" or "s")
 end
 
+local CGROUP <const> = {
+  { "memory", "%d bytes of memory" }, { "swap", "%d bytes of swap" }, { "pids", "%d processes" }, { "cpu", "%s CPUs" },
+  { "cpu_weight", "a CPU weight of %d" },
+}
+
+local function cgroup(given, add)
+  local limits <const> = {}
+  for _, row in ipairs(CGROUP) do
+    limits[#limits + 1] = given[row[1]] and row[2]:format(given[row[1]])
+  end
+  for _, entry in ipairs(given.io or {}) do
+    limits[#limits + 1] = "limited i/o on device " .. entry.device
+  end
+  add("cgroup", #limits > 0 and "its own, with " .. table.concat(limits, ", ") or "its own, without limits")
+end
+
 --- A line for each thing that the program will see or may do.
 ---@param d table normalised description
 ---@return string
@@ -260,6 +276,9 @@ local function words(d)
   add("system calls", d.seccomp and calls(d.seccomp))
   add("session", not d.new_session and "the caller's, with its terminal" or nil)
   add("process 1", d.init and "reaps, and hands signals on to the program" or nil)
+  if d.cgroup then
+    cgroup(d.cgroup, add)
+  end
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end

@@ -71,6 +71,12 @@ full.prepared = {
   join = { net = "self" },
 }
 
+--- For who may make cgroups.
+full.limited = {
+  cgroup = { pids = 16 },
+  process = { "/bin/true", stdout = "capture" },
+}
+
 --- For who has subordinate ids: another of them than that of the caller.
 full.auto = {
   uid_map = "auto", gid_map = "auto",

@@ -31,6 +31,16 @@ function lifetime.join(c)
   end
 end
 
+--- The namespaces that the clone makes: that of the cgroup waits until the child
+--- is in all of its cgroups.
+local function at_once(d)
+  local later <const>, now <const> = identity.nested(d), {}
+  for name in next, d.namespaces do
+    now[name] = not later[name] and not (name == "cgroup" and d.cgroup)
+  end
+  return now
+end
+
 function lifetime.clone(c)
   if c.separate then
     c:add { op = "image", path = c.host.image, source = c.d.init and "init" or nil }
@@ -38,12 +48,7 @@ function lifetime.clone(c)
   if #c.joined > 0 then
     join(c)
   end
-  local later <const> = identity.nested(c.d)
-  local now <const> = {}
-  for name in next, c.d.namespaces do
-    now[name] = not later[name]
-  end
-  c:add { op = "clone", namespaces = namespace_list(now), source = "namespaces" }
+  c:add { op = "clone", namespaces = namespace_list(at_once(c.d)), source = "namespaces" }
   c:add { op = "close_fds", source = "process.fds" }
 end
 
@@ -55,6 +60,9 @@ end
 
 function lifetime.maps(c)
   c:add { op = "await" }
+  if c.d.cgroup then
+    c:add { op = "enter_cgroup", source = "cgroup" }
+  end
   if c.d.namespaces.user then
     if c.identity.setgroups.write then
       c:add { op = "setgroups", value = c.identity.setgroups.write, source = "setgroups" }
