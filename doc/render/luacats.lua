@@ -215,8 +215,8 @@ local CLASSES <const> = {
 }
 
 local SYS_CLASSES <const> = {
-  "userns.sys.Process", "userns.sys.Gate", "userns.Fd", "userns.FsContext", "userns.Mount",
-  "userns.SubidRange",
+  "userns.sys.Process", "userns.sys.Gate", "userns.Fd", "userns.FsContext", "userns.Netlink",
+  "userns.Mount", "userns.SubidRange",
 }
 
 --- The definitions of the module userns.
