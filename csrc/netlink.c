@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_link.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -256,6 +257,20 @@ static void check_mac(lua_State *L, int arg, uint8_t ret_mac[MAC_SIZE])
     luaL_argcheck(L, good, arg, "no hardware address (\"02:00:00:00:00:01\")");
 }
 
+/* The number of the interface that arg names, or has the number of; -errno. */
+static long check_index(lua_State *L, struct rtnl *r, int arg)
+{
+    if (lua_isinteger(L, arg))
+        return userns_check_integer(L, arg, 1, INT_MAX);
+    return userns_rtnl_index(r, check_name(L, arg));
+}
+
+/* The name, or the number in words. */
+static const char *name_of(lua_State *L, int arg)
+{
+    return luaL_tolstring(L, arg, /* len= */ NULL);
+}
+
 static void add_name(lua_State *L, struct request *q, int table)
 {
     if (!push(L, table, "name"))
@@ -409,7 +424,7 @@ static int netlink_link_add(lua_State *L)
 /***
  * Changes an interface: its name, mtu and mac, whether it is up, the bridge
  * that it is a port of, and the namespace it is in.
- * @param name string
+ * @param interface string|integer its name or its index
  * @param link { name: string?, mtu: integer?, mac: string?, master: string?,
  * netns: any, up: boolean? }
  * @return true|nil ok
@@ -420,11 +435,11 @@ static int netlink_link_set(lua_State *L)
 {
     struct request q;
     struct rtnl *r = check_socket(L);
-    const char *name = check_name(L, 2);
     luaL_checktype(L, 3, LUA_TTABLE);
     userns_check_fields(L, 3, LINK_FIELDS);
     lua_settop(L, 3);
-    long index = userns_rtnl_index(r, name);
+    long index = check_index(L, r, 2);
+    const char *name = name_of(L, 2);
     if (index < 0)
         return fail(L, r, index, "link_set", name);
     struct ifinfomsg body = link_body(L, 3, (uint32_t)index);
@@ -437,7 +452,7 @@ static int netlink_link_set(lua_State *L)
 
 /***
  * Removes an interface, and with it the other end of a pair.
- * @param name string
+ * @param interface string|integer its name or its index
  * @return true|nil ok
  * @return userns.Error? err ENODEV, EPERM; EOPNOTSUPP for hardware
  * @source rtnetlink(7)
@@ -446,8 +461,8 @@ static int netlink_link_del(lua_State *L)
 {
     struct request q;
     struct rtnl *r = check_socket(L);
-    const char *name = check_name(L, 2);
-    long index = userns_rtnl_index(r, name);
+    long index = check_index(L, r, 2);
+    const char *name = name_of(L, 2);
     if (index < 0)
         return fail(L, r, index, "link_del", name);
     struct ifinfomsg body = {.ifi_index = (int)index};
@@ -456,8 +471,26 @@ static int netlink_link_del(lua_State *L)
 }
 
 /***
- * Gives an interface an address.
+ * The index of an interface, which no other gets when it is gone.
  * @param name string
+ * @return integer|nil index
+ * @return userns.Error? err ENODEV
+ * @source netdevice(7)
+ */
+static int netlink_link_index(lua_State *L)
+{
+    struct rtnl *r = check_socket(L);
+    const char *name = check_name(L, 2);
+    long index = userns_rtnl_index(r, name);
+    if (index < 0)
+        return fail(L, r, index, "link_index", name);
+    lua_pushinteger(L, index);
+    return 1;
+}
+
+/***
+ * Gives an interface an address.
+ * @param interface string|integer its name or its index
  * @param address string with the bits that name its network: "10.0.0.1/24"
  * @return true|nil ok
  * @return userns.Error? err ENODEV, EEXIST, EPERM
@@ -466,11 +499,10 @@ static int netlink_link_del(lua_State *L)
 static int netlink_address_add(lua_State *L)
 {
     struct rtnl *r = check_socket(L);
-    const char *name = check_name(L, 2);
     struct ip ip = userns_check_ip(L, 3, /* word= */ NULL);
-    long index = userns_rtnl_index(r, name);
+    long index = check_index(L, r, 2);
     if (index < 0)
-        return fail(L, r, index, "address_add", name);
+        return fail(L, r, index, "address_add", name_of(L, 2));
     return answer(L, r, userns_rtnl_address(r, (uint32_t)index, &ip),
                   "address_add", lua_tostring(L, 3));
 }
@@ -657,6 +689,7 @@ void userns_open_netlink(lua_State *L)
         {"link_add", netlink_link_add},
         {"link_set", netlink_link_set},
         {"link_del", netlink_link_del},
+        {"link_index", netlink_link_index},
         {"links", netlink_links},
         {"address_add", netlink_address_add},
         {"route_add", netlink_route_add},

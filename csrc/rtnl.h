@@ -64,9 +64,10 @@ long userns_rtnl_talk(struct rtnl *r, struct request *q);
 /* The number of an interface. */
 long userns_rtnl_index(struct rtnl *r, const char *name);
 
-/* Gives an interface an address; adds a route through it.  `to` without a
-   family is the default route, `via` without one a network that is on the
-   link. */
+/* Brings an interface up; gives it an address; adds a route through it.  `to`
+   without a family is the default route, `via` without one a network that is on
+   the link. */
+long userns_rtnl_up(struct rtnl *r, uint32_t index);
 long userns_rtnl_address(struct rtnl *r, uint32_t index, const struct ip *ip);
 long userns_rtnl_route(struct rtnl *r, uint32_t index, const struct ip *to,
                        const struct ip *via);

@@ -191,6 +191,15 @@ long userns_rtnl_index(struct rtnl *r, const char *name)
     return error != 0 ? error : request.ifr_ifindex;
 }
 
+long userns_rtnl_up(struct rtnl *r, uint32_t index)
+{
+    struct request q;
+    struct ifinfomsg body = {
+        .ifi_index = (int)index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+    userns_rtnl_begin(&q, RTM_NEWLINK, 0, &body, sizeof body);
+    return userns_rtnl_talk(r, &q);
+}
+
 static size_t ip_size(const struct ip *ip)
 {
     return ip->family == FAMILY_INET ? 4 : 16;
@@ -233,4 +242,60 @@ long userns_rtnl_route(struct rtnl *r, uint32_t index, const struct ip *to,
         userns_rtnl_add(&q, RTA_GATEWAY, via->bytes, ip_size(via));
     userns_rtnl_add(&q, RTA_OIF, &index, sizeof index);
     return userns_rtnl_talk(r, &q);
+}
+
+/* ---- steps ------------------------------------------------------------- */
+
+/* Steps are few, and each has a socket of its own. */
+static long with_interface(struct child *c, at name,
+                           long (*act)(struct rtnl *r, uint32_t index,
+                                       const void *step, struct child *c),
+                           const void *step)
+{
+    struct rtnl r;
+    long result = userns_rtnl_open(&r);
+    if (result == 0)
+        result = userns_rtnl_index(&r, text(c, name));
+    if (result > 0)
+        result = act(&r, (uint32_t)result, step, c);
+    shut(r.fd);
+    c->syscall = r.syscall;
+    return result;
+}
+
+static long bring_up(struct rtnl *r, uint32_t index, const void *step,
+                     struct child *c)
+{
+    (void)step;
+    (void)c;
+    return userns_rtnl_up(r, index);
+}
+
+long userns_do_link_up(struct child *c, const struct step_link_up *s)
+{
+    return with_interface(c, s->name, bring_up, s);
+}
+
+static long add_address(struct rtnl *r, uint32_t index, const void *step,
+                        struct child *c)
+{
+    const struct step_address *s = step;
+    return userns_rtnl_address(r, index, in_arena(c, s->address));
+}
+
+long userns_do_address(struct child *c, const struct step_address *s)
+{
+    return with_interface(c, s->dev, add_address, s);
+}
+
+static long add_route(struct rtnl *r, uint32_t index, const void *step,
+                      struct child *c)
+{
+    const struct step_route *s = step;
+    return userns_rtnl_route(r, index, in_arena(c, s->to), in_arena(c, s->via));
+}
+
+long userns_do_route(struct child *c, const struct step_route *s)
+{
+    return with_interface(c, s->dev, add_route, s);
 }

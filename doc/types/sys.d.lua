@@ -174,27 +174,34 @@ function netlink:link_add(link) end
 
 ---Changes an interface: its name, mtu and mac, whether it is up, the bridge
 ---that it is a port of, and the namespace it is in.
----@param name string
+---@param interface string|integer its name or its index
 ---@param link { name: string?, mtu: integer?, mac: string?, master: string?, netns: any, up: boolean? }
 ---@return true|nil ok
 ---@return userns.Error? err ENODEV where there is none of the name; EPERM
 ---See rtnetlink(7).
-function netlink:link_set(name, link) end
+function netlink:link_set(interface, link) end
 
 ---Removes an interface, and with it the other end of a pair.
----@param name string
+---@param interface string|integer its name or its index
 ---@return true|nil ok
 ---@return userns.Error? err ENODEV, EPERM; EOPNOTSUPP for hardware
 ---See rtnetlink(7).
-function netlink:link_del(name) end
+function netlink:link_del(interface) end
+
+---The index of an interface, which no other gets when it is gone.
+---@param name string
+---@return integer|nil index
+---@return userns.Error? err ENODEV
+---See netdevice(7).
+function netlink:link_index(name) end
 
 ---Gives an interface an address.
----@param name string
+---@param interface string|integer its name or its index
 ---@param address string with the bits that name its network: "10.0.0.1/24"
 ---@return true|nil ok
 ---@return userns.Error? err ENODEV, EEXIST, EPERM
 ---See rtnetlink(7).
-function netlink:address_add(name, address) end
+function netlink:address_add(interface, address) end
 
 ---Adds a route.
 ---@param route { to: string, dev: string, via: string? } to a network or "default"; without via what it leads to is on the link

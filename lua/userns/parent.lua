@@ -3,7 +3,9 @@
 -- fails or the process has ended.
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
+local links = require "userns.links"
 local sys = require "userns.sys"
+local uplink = require "userns.uplink"
 
 local parent = {}
 
@@ -15,6 +17,9 @@ end
 
 DO.newuidmap = write_map
 DO.newgidmap = write_map
+DO.veth = links.veth
+DO.interface = links.interface
+DO.uplink = uplink.start
 
 function DO.idmap(step, _, self)
   local mount <const>, err = idmapped.open(step.path, step.recursive, step.uid_map, step.gid_map)
