@@ -104,7 +104,7 @@ describe("a network", function()
   it("is wrong in each of these ways", function()
     local ADDRESS <const> = "is no internet address with its prefix (\"10.0.0.2/24\", \"fd00::2/64\")"
     for _, case in ipairs {
-      { "passt", "network: unknown uplink 'passt' (did you mean 'pasta'?)" },
+      { "paste", "network: unknown uplink 'paste' (did you mean 'pasta'?)" },
       { 5, "network: \"pasta\", \"slirp4netns\" or a network table expected, got integer" },
       { { uplink = { type = "tor" } }, "network.uplink.type: unknown type 'tor'" },
       { { veth = { { address = "10.0.0.2/24" } } }, "network.veth[1].name: missing (interface name)" },
