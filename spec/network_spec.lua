@@ -220,6 +220,11 @@ describe("a network", function()
     }, steps)
   end)
 
+  it("is the outer user namespace's where mounts are locked, and works as ever", function()
+    assert.equal("10.0.2.100/24\n", helper.inside({ network = "slirp4netns", lock_mounts = true },
+      "ip -4 -o addr show dev tap0 | awk '{ print $4 }'"))
+  end)
+
   -- ---- pairs ----------------------------------------------------------------
 
   it("has a pair to the host, which goes with the container", function()
