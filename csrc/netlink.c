@@ -141,7 +141,7 @@ static const char *syscall_name(uint32_t number)
     }
 }
 
-static void set_string(lua_State *L, const char *field, const struct rtattr *a)
+static void set_string(lua_State *L, const char *field, struct rtattr *a)
 {
     const char *text = RTA_DATA(a);
     lua_pushlstring(L, text, strnlen(text, RTA_PAYLOAD(a)));
@@ -151,18 +151,17 @@ static void set_string(lua_State *L, const char *field, const struct rtattr *a)
 /* What the kernel says in words beside the number (NETLINK_EXT_ACK); the words
    are all that comes with an answer, since NETLINK_CAP_ACK leaves the request
    out. */
-static void set_detail(lua_State *L, const struct rtnl *r)
+static void set_detail(lua_State *L, struct rtnl *r)
 {
     size_t begin = NLMSG_LENGTH(sizeof(struct nlmsgerr));
     size_t left = r->length > begin ? r->length - begin : 0;
-    const struct rtattr *a =
-        (const struct rtattr *)(const void *)(r->answer.data + begin);
+    struct rtattr *a = (struct rtattr *)(void *)(r->answer.data + begin);
     for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
         if (a->rta_type == NLMSGERR_ATTR_MSG)
             set_string(L, "detail", a);
 }
 
-static int fail(lua_State *L, const struct rtnl *r, long error, const char *op,
+static int fail(lua_State *L, struct rtnl *r, long error, const char *op,
                 const char *path)
 {
     userns_fail(L, op, syscall_name(r->syscall), (int)-error, path);
@@ -171,8 +170,8 @@ static int fail(lua_State *L, const struct rtnl *r, long error, const char *op,
     return 2;
 }
 
-static int answer(lua_State *L, const struct rtnl *r, long result,
-                  const char *op, const char *path)
+static int answer(lua_State *L, struct rtnl *r, long result, const char *op,
+                  const char *path)
 {
     if (result < 0)
         return fail(L, r, result, op, path);
@@ -551,7 +550,7 @@ static int netlink_route_add(lua_State *L)
 
 /* ---- what there is ----------------------------------------------------- */
 
-static void set_number(lua_State *L, const char *field, const struct rtattr *a)
+static void set_number(lua_State *L, const char *field, struct rtattr *a)
 {
     uint32_t number;
     if (RTA_PAYLOAD(a) < sizeof number)
@@ -561,7 +560,7 @@ static void set_number(lua_State *L, const char *field, const struct rtattr *a)
     lua_setfield(L, -2, field);
 }
 
-static void set_mac(lua_State *L, const struct rtattr *a)
+static void set_mac(lua_State *L, struct rtattr *a)
 {
     const uint8_t *mac = RTA_DATA(a);
     char text[MAC_SIZE * 3];
@@ -573,16 +572,16 @@ static void set_mac(lua_State *L, const struct rtattr *a)
     lua_setfield(L, -2, "mac");
 }
 
-static void set_kind(lua_State *L, const struct rtattr *info)
+static void set_kind(lua_State *L, struct rtattr *info)
 {
-    const struct rtattr *a = RTA_DATA(info);
+    struct rtattr *a = RTA_DATA(info);
     for (size_t left = RTA_PAYLOAD(info); RTA_OK(a, left);
          a = RTA_NEXT(a, left))
         if (a->rta_type == IFLA_INFO_KIND)
             set_string(L, "type", a);
 }
 
-static void set_attribute(lua_State *L, const struct rtattr *a)
+static void set_attribute(lua_State *L, struct rtattr *a)
 {
     switch (a->rta_type) {
     case IFLA_IFNAME:
@@ -605,10 +604,10 @@ static void set_attribute(lua_State *L, const struct rtattr *a)
     }
 }
 
-static void push_link(lua_State *L, const struct nlmsghdr *message)
+static void push_link(lua_State *L, struct nlmsghdr *message)
 {
-    const struct ifinfomsg *body = NLMSG_DATA(message);
-    const struct rtattr *a = IFLA_RTA(body);
+    struct ifinfomsg *body = NLMSG_DATA(message);
+    struct rtattr *a = IFLA_RTA(body);
     lua_createtable(L, 0, 8);
     lua_pushinteger(L, body->ifi_index);
     lua_setfield(L, -2, "index");
@@ -624,7 +623,7 @@ static void push_link(lua_State *L, const struct nlmsghdr *message)
 static long add_links(lua_State *L, const struct rtnl *r, char *data,
                       size_t size)
 {
-    const struct nlmsghdr *m = (const struct nlmsghdr *)(void *)data;
+    struct nlmsghdr *m = (struct nlmsghdr *)(void *)data;
     for (; NLMSG_OK(m, size); m = NLMSG_NEXT(m, size)) {
         if (m->nlmsg_seq != r->sequence)
             continue;
