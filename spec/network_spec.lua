@@ -305,6 +305,18 @@ describe("a network", function()
     ]])
   end)
 
+  it("leaves nothing behind when a later pair's target is no handle any more", function()
+    assert.equal(lines("false\tthe process handle is closed", ""), (output([[
+      local first = assert(assert(userns.container {}):spawn { "/bin/sleep", "60" })
+      first:close()
+      local box = assert(userns.container { network = { veth = {
+        { name = "a", peer = { name = "ve0" } }, { name = "b", peer = { netns = first } },
+      } } })
+      print(pcall(box.run, box, { "/bin/true" }))
+      print(names())
+    ]]):gsub("\t[^\t]*: the", "\tthe")))
+  end)
+
   it("says what of a pair the kernel refuses", function()
     assert.equal(lines(
       "nil\tveth\tioctl\tENODEV\tbr9\tnetwork.veth[1].peer.bridge\tparent",

@@ -56,13 +56,19 @@ function parent.new()
   return setmetatable({ undo = {}, handed = {} }, metatable)
 end
 
---- Does a step of a plan that is the parent's and Lua's.
+--- Does a step of a plan that is the parent's and Lua's.  One that raises an
+--- error, as for want of memory, ends the launch: nobody else would undo the rest.
 ---@param step userns.Step
 ---@param pid integer the child; 0 before there is one
 ---@return true|integer|nil ok or the descriptor that the child gets
 ---@return userns.Error? err
 function methods:run(step, pid)
-  return DO[step.op](step, pid, self)
+  local done <const>, value, err = pcall(DO[step.op], step, pid, self)
+  if not done then
+    self:close()
+    error(value, 0)
+  end
+  return value, err
 end
 
 --- The child has what was opened for it.
