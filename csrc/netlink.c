@@ -251,7 +251,7 @@ static void check_mac(lua_State *L, int arg, uint8_t ret_mac[MAC_SIZE])
         good = isxdigit((unsigned char)byte[0]) &&
                isxdigit((unsigned char)byte[1]) &&
                (byte[2] == ':' || i == MAC_SIZE - 1);
-        ret_mac[i] = good ? (uint8_t)(hex(byte[0]) << 4 | hex(byte[1])) : 0;
+        ret_mac[i] = (uint8_t)(good ? hex(byte[0]) << 4 | hex(byte[1]) : 0);
     }
     luaL_argcheck(L, good, arg, "no hardware address (\"02:00:00:00:00:01\")");
 }

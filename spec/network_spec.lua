@@ -147,6 +147,8 @@ describe("a network", function()
       problems { share = "net", network = "pasta" })
     assert.equal("network.uplink: ends with the host program, and die_with_parent = false says the container does not",
       problems { network = "pasta", die_with_parent = false })
+    assert.equal("network.uplink: pasta needs a new user namespace, and this container has none; "
+      .. "slirp4netns needs none", problems { network = "pasta", share = "user" })
   end)
 
   it("is described, and in words", function()

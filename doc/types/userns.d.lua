@@ -194,7 +194,7 @@
 ---@field gateway? string|string[] Routers of default routes, one for each family. Default: none.
 ---@field routes? userns.NetworkRoute[] Further routes. Default: none.
 
----passt(1)'s program for namespaces, of Debian's package passt; for IPv6 too, where the caller has it.
+---passt(1)'s program for namespaces, of Debian's package passt; for IPv6 too, where the caller has it. Needs a default route of the caller's to learn from, and a new user namespace.
 ---@class userns.NetworkUplink.pasta
 ---@field type "pasta"
 ---@field host_loopback? boolean 10.0.2.2 inside is 127.0.0.1 of the caller: its local services can be reached. Default: false.

@@ -119,6 +119,16 @@ local function check_peers(complete, report)
   end
 end
 
+--- Without a user namespace to enter, pasta would keep its caller's CAP_SYS_ADMIN.
+local function check_uplink(d, report)
+  if not d.die_with_parent then
+    report("network.uplink", "ends with the host program, and die_with_parent = false says the container does not")
+  end
+  if d.network.uplink.type == "pasta" and not d.namespaces.user then
+    report("network.uplink", "pasta needs a new user namespace, and this container has none; slirp4netns needs none")
+  end
+end
+
 --- Reports what a complete form's parts must not say together.
 ---@param d table normalised description
 ---@param report fun(path: string, message: string)
@@ -134,8 +144,8 @@ function network.check(d, report)
       check_route(route, ("%s.routes[%d]"):format(one.field, i), report)
     end
   end
-  if complete.uplink and not d.die_with_parent then
-    report("network.uplink", "ends with the host program, and die_with_parent = false says the container does not")
+  if complete.uplink then
+    check_uplink(d, report)
   end
 end
 

@@ -242,7 +242,7 @@ rules.description = {
   paths_rule "masked_paths",
   paths_rule "readonly_paths",
   paths_rule "devices",
-  { reads = { "network", "die_with_parent" }, check = network.check },
+  { reads = { "network", "namespaces", "share", "die_with_parent" }, check = network.check },
   {
     -- CAP_SYS_RESOURCE in a user namespace is what raises its limits again; one
     -- that is not the program's own is out of its reach.

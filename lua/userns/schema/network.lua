@@ -101,7 +101,8 @@ local function uplink(doc)
 end
 
 network.uplink = types.variants({
-  pasta = uplink "passt(1)'s program for namespaces, of Debian's package passt; for IPv6 too, where the caller has it.",
+  pasta = uplink("passt(1)'s program for namespaces, of Debian's package passt; for IPv6 too, where the caller has it. "
+    .. "Needs a default route of the caller's to learn from, and a new user namespace."),
   slirp4netns = uplink "A TCP/IP stack in a process, of Debian's package slirp4netns; for IPv4.",
 }, "uplink")
 
