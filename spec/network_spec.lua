@@ -126,7 +126,7 @@ describe("a network", function()
         "network.veth[1].mac: '01:00:00:00:00:01' is no hardware address of an interface (\"02:00:00:00:00:01\")" },
       { { veth = { { name = "a", mtu = 67 } } }, "network.veth[1].mtu: 67 is out of range (68 to 65535)" },
       { { veth = { { name = "a", peer = { netns = true } } } },
-        "network.veth[1].peer.netns: pid, path, descriptor, process or namespace expected, got boolean" },
+        "network.veth[1].peer.netns: pid, path, file or handle expected, got boolean" },
       { { veth = { { name = "a", peer = { bridge = "br0", address = "10.0.0.1/24" } } } },
         "network.veth[1].peer.address: belongs to the bridge, and not to a port of it" },
       { { veth = { { name = "lo" } } }, "network.veth[1].name: 'lo' is the loopback interface's name inside" },
@@ -473,6 +473,23 @@ describe("a network", function()
       ]]):format(program)))
     end)
   end
+
+  -- ---- a namespace for two ---------------------------------------------------
+
+  it("is another container's for who joins that, and both talk to each other", function()
+    local first <close> = assert(assert(userns.container { network = "slirp4netns" }):spawn {
+      "/usr/bin/env", "lua5.4", "-e", [[
+        local server = assert(require "socket".bind("127.0.0.1", 5000))
+        print "ready"
+        io.stdout:flush()
+        server:accept():send "hello\n"
+      ]], stdin = "null", stdout = "pipe",
+    })
+    assert.equal("ready", first.stdout:read())
+    assert.equal("10.0.2.100/24\nhello\n", helper.inside({ join = { user = first, net = first } }, [[
+      ip -4 -o addr show dev tap0 | awk '{ print $4 }'
+      exec /bin/bash -c 'read -r line </dev/tcp/127.0.0.1/5000; echo $line']]))
+  end)
 
   it("has an uplink for any caller, without privilege", function()
     assert.equal("10.0.2.100/24\n", helper.inside({ network = "slirp4netns" },

@@ -39,7 +39,7 @@ local TYPES <const> = {
   ["interface name"] = "string",
   ["network or \"default\""] = "string",
   ["peer"] = "userns.NetworkPeer",
-  ["pid, path, descriptor, process or namespace"] =
+  ["pid, path, file or handle"] =
     "integer|string|file*|userns.Fd|userns.Process|userns.Namespace|{ fd: integer }",
   ["list of addresses"] = "string|string[]",
   ["list of addresses with prefixes"] = "string|string[]",

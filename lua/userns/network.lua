@@ -1,6 +1,7 @@
 -- What a description says of the network: its complete form, what its parts must
 -- not say together, and what a host lacks for it.
 local sys = require "userns.sys"
+local types = require "userns.types"
 
 local network = {}
 
@@ -23,12 +24,17 @@ local function routes_of(list)
   return routes
 end
 
+--- A handle is the same in every form; a table that names a descriptor is not.
+local function target(given)
+  return types.is_plain(given) and { fd = given.fd } or given
+end
+
 local function veth(given)
   local peer <const> = given.peer or {}
   return {
     name = given.name, mac = given.mac, mtu = given.mtu,
     address = list_of(given.address), gateway = list_of(given.gateway), routes = routes_of(given.routes),
-    peer = { name = peer.name, netns = peer.netns, bridge = peer.bridge, address = list_of(peer.address) },
+    peer = { name = peer.name, netns = target(peer.netns), bridge = peer.bridge, address = list_of(peer.address) },
   }
 end
 

@@ -1,4 +1,5 @@
 -- The network: pairs of interfaces, interfaces moved in, an uplink.
+local handles = require "userns.schema.handles"
 local sys = require "userns.sys"
 local types = require "userns.types"
 
@@ -43,15 +44,6 @@ local mac <const> = types.with(types.text("hardware address", 17, 17), function(
   return nil
 end)
 
-local pid <const> = types.integer(1, 0x7FFFFFFF, "pid")
-local path <const> = types.text("path", 1, 4095)
-local handle <const> = { name = "handle", check = function() return true end }
-
-local target <const> = types.either("pid, path, descriptor, process or namespace", function(value)
-  return math.type(value) == "integer" and pid or type(value) == "string" and path
-    or (type(value) == "table" or type(value) == "userdata") and handle or nil
-end)
-
 local addresses <const> = types.one_or_list(address, "list of addresses with prefixes")
 
 network.route = types.record({
@@ -73,7 +65,7 @@ end
 
 network.peer = types.record({
   { name = "name", type = interface_name, default = "(made of the container's pid)", doc = "Its name there." },
-  { name = "netns", type = target, default = "(the caller's)",
+  { name = "netns", type = handles.target, default = "(the caller's)",
     doc = "Whose net namespace it is put into: another container's process, a pid, a namespace." },
   { name = "bridge", type = interface_name, default = "(none)", doc = "The bridge there that it becomes a port of." },
   { name = "address", type = addresses, default = "(none)", doc = "Addresses there." },
