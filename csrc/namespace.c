@@ -196,18 +196,9 @@ static int fail_mismatch(lua_State *L, struct handle *ns,
     return fail_type(L, EINVAL, path, "type_mismatch", message);
 }
 
-/***
- * A handle on an existing namespace.
- * @param type string as in /proc/PID/ns
- * @param target integer|string|file*|table|userns.Process|userns.Namespace
- * @return userns.Namespace|nil namespace
- * @return userns.Error? err EACCES for a process that may not be traced
- * @source namespaces(7)
- */
-static int sys_namespace(lua_State *L)
+static int push_namespace(lua_State *L, const struct nstype *type, int arg)
 {
-    const struct nstype *type = check_type(L, 1);
-    struct target target = userns_check_target(L, 2);
+    struct target target = userns_check_target(L, arg);
     char process_path[USERNS_PROC_PATH];
     const char *path = target.path;
     const char *call;
@@ -224,6 +215,24 @@ static int sys_namespace(lua_State *L)
                    ? fail_type(L, ENOTTY, path, "not_ns_fd", "not a namespace")
                    : userns_fail(L, "namespace", "ioctl", errno, path);
     return ns->type == type ? 1 : fail_mismatch(L, ns, type, path);
+}
+
+int userns_push_namespace(lua_State *L, const char *type, int arg)
+{
+    return push_namespace(L, userns_nstype_by_name(type), arg);
+}
+
+/***
+ * A handle on an existing namespace.
+ * @param type string as in /proc/PID/ns
+ * @param target integer|string|file*|table|userns.Process|userns.Namespace
+ * @return userns.Namespace|nil namespace
+ * @return userns.Error? err EACCES for a process that may not be traced
+ * @source namespaces(7)
+ */
+static int sys_namespace(lua_State *L)
+{
+    return push_namespace(L, check_type(L, 1), 2);
 }
 
 /***

@@ -10,6 +10,7 @@
 #include "caps.h"
 #include "check.h"
 #include "idmap.h"
+#include "ip.h"
 #include "mountwords.h"
 #include "pack.h"
 #include "sys.h"
@@ -261,6 +262,17 @@ static int64_t pack_limit(struct packer *p, const char *field)
     return (int64_t)resource;
 }
 
+/* All zero for none. */
+static at pack_address(struct packer *p, const char *field)
+{
+    struct ip ip = {0};
+    if (push(p, field)) {
+        ip = userns_check_ip(p->L, lua_gettop(p->L), "default");
+        lua_pop(p->L, 1);
+    }
+    return copy(p, &ip, sizeof ip);
+}
+
 /* Where each descriptor comes from is known only at launch. */
 static at pack_descriptors(struct packer *p, const char *field)
 {
@@ -304,6 +316,7 @@ static at pack_descriptors(struct packer *p, const char *field)
 #define SECUREBITS(field)  s->field = pack_words(p, #field, check_securebits);
 #define SIGNAL(field)      s->field = pack_signal(p, #field);
 #define LIMIT(field)       s->field = pack_limit(p, #field);
+#define ADDRESS(field)     s->field = pack_address(p, #field);
 #define DESCRIPTORS(field) s->field = pack_descriptors(p, #field);
 #include "ops.def"
 
@@ -331,6 +344,7 @@ static const struct {
 #define SECUREBITS(field)  #field,
 #define SIGNAL(field)      #field,
 #define LIMIT(field)       #field,
+#define ADDRESS(field)     #field,
 #define DESCRIPTORS(field) #field,
 #define END(name)          NULL}},
 #include "ops.def"

@@ -76,6 +76,7 @@ struct descriptors {
 #define SECUREBITS(field)  uint64_t field;
 #define SIGNAL(field)      int64_t field;
 #define LIMIT(field)       int64_t field;
+#define ADDRESS(field)     at field;
 #define DESCRIPTORS(field) at field;
 #include "ops.def"
 

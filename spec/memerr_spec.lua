@@ -7,6 +7,7 @@ local HOST <const> = "timeout --signal=ABRT --kill-after=10 300 build/spec/memer
 
 -- Where what functions change is nobody else's.
 local APART <const> = helper.rootless .. " --mount --uts --ipc " .. HOST
+local NET <const> = helper.rootless .. " --net " .. HOST
 
 --- How often Lua was refused an allocation, at least.
 local function refusals(script, wrapper)
@@ -71,6 +72,20 @@ local CALLS <const> = {
   { [[ assert(sys.setns(sys.namespace("uts", "self"))); assert(not sys.setns("/nonexistent")) ]], wrapper = APART },
   { [[ assert(sys.sethostname("a") and sys.setdomainname("b")) ]], wrapper = APART },
   { [[ assert(sys.gethostname() and sys.getdomainname() and sys.uname()) ]] },
+
+  -- interfaces
+  { [[ assert(sys.parse_address("fd00::1/64")); assert(not sys.parse_address("x")) ]] },
+  { [[ tostring(assert(sys.netlink())); assert(not sys.netlink("/dev/null")) ]] },
+  { [[ assert(net:links()); assert(not net:link_del("none")); net:close() ]],
+    before = [[ local net = sys.netlink() ]], wrapper = APART },
+  { [[
+    local net = assert(sys.netlink("self"))
+    net:link_del("a") -- of the call before
+    assert(net:link_add { type = "veth", name = "a", peer = { name = "b", mac = "02:00:00:00:00:01" } })
+    assert(net:link_set("b", { netns = "self", mtu = 1400, up = true }))
+    assert(net:address_add("b", "10.0.0.1/24"))
+    assert(not net:route_add { to = "default", via = "192.0.2.1", dev = "b" })
+  ]], before = [[ sys.netlink():link_set("lo", { up = true }) ]], wrapper = NET },
 
   -- ids and capabilities
   { [[ assert(sys.read_uid_map("self") and sys.read_gid_map(sys.getpid())) ]] },

@@ -67,7 +67,8 @@ describe("names of users and groups", function()
   it("are none where a line has no id", function()
     for _, name in ipairs { "broken", "huge", "ww", "wwww" } do
       local fields <const> = helper.refusal(named(), { "/bin/true", uid = name, gid = 0 })
-      assert.same(helper.errno("ENOENT", { op = "setuid", syscall = "read", field = "process.uid", path = name }), fields)
+      assert.same(helper.errno("ENOENT", { op = "setuid", syscall = "read", field = "process.uid", path = name }),
+        fields)
     end
   end)
 
@@ -87,9 +88,11 @@ describe("names of users and groups", function()
     assert.same(helper.errno("EINVAL", { op = "setuid", syscall = "statx", field = "process.uid", path = "x" }),
       (helper.refusal(box, { "/bin/true", uid = "x", gid = 0 })))
     local fields <const>, advice <const> = helper.refusal(helper.tree(), { "/bin/true", uid = "x", gid = 0 })
-    assert.same(helper.errno("ENOENT", { op = "setuid", syscall = "openat2", field = "process.uid", path = "x" }), fields)
-    assert.same({ hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none" },
-      advice)
+    assert.same(helper.errno("ENOENT", { op = "setuid", syscall = "openat2", field = "process.uid", path = "x" }),
+      fields)
+    assert.same({
+      hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none",
+    }, advice)
   end)
 
   it("do not lead out of the root by a link", function()

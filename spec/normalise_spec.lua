@@ -43,6 +43,11 @@ local function full_description()
     masked_paths = { "/proc//kcore/", "/./a" },
     readonly_paths = { "/proc/sys" },
     devices = { "/dev//fuse" },
+    network = {
+      veth = { { name = "eth0", address = "10.0.0.2/24", routes = { { via = "10.0.0.1" } }, peer = { netns = 5 } } },
+      interfaces = { { name = "wlan0" } },
+      uplink = "pasta",
+    },
     capabilities = { "CAP_NET_RAW", "chown" },
     securebits = "noroot",
     no_new_privs = false,
@@ -121,6 +126,14 @@ describe("a normalised description", function()
       masked_paths = { "/proc/kcore", "/a" },
       readonly_paths = { "/proc/sys" },
       devices = { "/dev/fuse" },
+      network = {
+        veth = { {
+          name = "eth0", address = { "10.0.0.2/24" }, gateway = {}, routes = { { to = "default", via = "10.0.0.1" } },
+          peer = { netns = 5, address = {} },
+        } },
+        interfaces = { { name = "wlan0", as = "wlan0", address = {}, gateway = {}, routes = {} } },
+        uplink = { type = "pasta", host_loopback = false },
+      },
       capabilities = {
         effective = { net_raw = true, chown = true }, permitted = { net_raw = true, chown = true },
         bounding = { net_raw = true, chown = true },

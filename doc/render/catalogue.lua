@@ -11,6 +11,7 @@ local C_TYPES <const> = {
   fd = "userns.Fd",
   gate = "userns.sys.Gate",
   namespace = "userns.Namespace",
+  netlink = "userns.Netlink",
   process = "userns.sys.Process",
 }
 
@@ -40,8 +41,8 @@ end
 
 -- The order in which a reader meets the parts of userns.sys; others follow.
 local ORDER <const> = {
-  "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "seccomp", "filter", "mount", "mountfd", "process",
-  "exec", "fd", "error", "pack", "launch",
+  "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "seccomp", "filter", "mount", "mountfd", "netlink",
+  "process", "exec", "fd", "error", "pack", "launch",
 }
 
 local function place(name)

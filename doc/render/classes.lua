@@ -20,7 +20,7 @@
 ---@field cause string? a word for the reason where the code has several, to compare with:
 ---  "multithreaded"
 ---@field hint string? what to do about it
----@field detail string? the kernel's own explanation, from a file system context
+---@field detail string? the kernel's own explanation, from a file system context or of rtnetlink(7)
 ---@field problems userns.Error[]? everything that is wrong with a description or process spec; the
 ---  error itself has the first
 
@@ -37,6 +37,12 @@
 --- An existing namespace, held by a descriptor: it lives on while the handle is
 --- open. Handles of the same namespace are equal. A variable can be `<close>`.
 ---@class userns.Namespace
+
+--- The interfaces, addresses and routes of a net namespace, over a socket that
+--- stays in it: made by `sys.netlink`. Whoever changes something needs
+--- CAP_NET_ADMIN over it; what the kernel says of a refusal is the error's
+--- `detail`. A variable can be `<close>`.
+---@class userns.Netlink
 
 --- A process held by its pidfd, so that no signal or wait ever meets another that
 --- got its number: made by `sys.clone` and `sys.pidfd_open`. A variable can be

@@ -25,15 +25,30 @@ local TYPES <const> = {
   ["list of ids and names"] = "(integer|string)[]",
   ["list of secure bits"] = "string|string[]",
   ["BPF program or table"] = "string|userns.Filter",
+  ["an uplink table"] = "userns.NetworkUplink",
   ["boolean"] = "boolean",
   ["boolean or list of variable names"] = "boolean|string[]",
   ["CPUs (0.01 to 10000)"] = "number",
+  ["a network table"] = "userns.Network",
+  ["address"] = "string",
+  ["address with a prefix"] = "string",
   ["capability name"] = "string",
   ["cgroup"] = "userns.CgroupLimits",
   ["cgroup name"] = "string",
   ["condition"] = "userns.FilterCondition",
   ["device number"] = "string",
   ["error name or number"] = "string|integer",
+  ["hardware address"] = "string",
+  ["interface"] = "userns.NetworkInterface",
+  ["interface name"] = "string",
+  ["network or \"default\""] = "string",
+  ["peer"] = "userns.NetworkPeer",
+  ["pid, path, file or handle"] =
+    "integer|string|file*|userns.Fd|userns.Process|userns.Namespace|{ fd: integer }",
+  ["list of addresses"] = "string|string[]",
+  ["list of addresses with prefixes"] = "string|string[]",
+  ["route"] = "userns.NetworkRoute",
+  ["veth"] = "userns.NetworkVeth",
   ["file or descriptor number"] = "file*|userns.Fd|integer",
   ["file or { fd = number }"] = "file*|userns.Fd|{ fd: integer }",
   ["true or { uid, gid }"] = "true|{ uid: userns.IdRange[], gid: userns.IdRange[] }",
@@ -220,8 +235,8 @@ local CLASSES <const> = {
 }
 
 local SYS_CLASSES <const> = {
-  "userns.sys.Process", "userns.sys.Gate", "userns.Fd", "userns.FsContext", "userns.Mount",
-  "userns.SubidRange",
+  "userns.sys.Process", "userns.sys.Gate", "userns.Fd", "userns.FsContext", "userns.Netlink",
+  "userns.Mount", "userns.SubidRange",
 }
 
 --- The definitions of the module userns.
@@ -236,6 +251,11 @@ function luacats.userns(c)
   add_record(out, "userns.FilterCondition", schema.filter_condition.fields)
   add_record(out, "userns.CgroupLimits", schema.cgroup.fields)
   add_record(out, "userns.Throttle", schema.throttle.fields)
+  for _, name in ipairs { "Route", "Peer", "Veth", "Interface" } do
+    add_record(out, "userns.Network" .. name, schema["network_" .. name:lower()].fields)
+  end
+  add_variants(out, "userns.NetworkUplink", schema.network_uplink.variants)
+  add_record(out, "userns.Network", schema.network.fields)
   add_record(out, "userns.ProcessSpec", schema.process.fields)
   out.add("---@field [integer] string The argument vector.")
   add_record(out, "userns.Description", schema.description.fields)

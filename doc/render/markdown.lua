@@ -67,7 +67,7 @@ end
 -- ---- types ----------------------------------------------------------------
 
 local RECORDS <const> = {
-  description = "userns.Description", process = "userns.ProcessSpec",
+  description = "userns.Description", process = "userns.ProcessSpec", network = "userns.Network",
   filter = "userns.Filter", filter_rule = "userns.FilterRule", filter_condition = "userns.FilterCondition",
 }
 

@@ -157,6 +157,71 @@ function fsContext:fileno() end
 ---See close(2).
 function fsContext:close() end
 
+---The interfaces, addresses and routes of a net namespace, over a socket that
+---stays in it: made by `sys.netlink`. Whoever changes something needs
+---CAP_NET_ADMIN over it; what the kernel says of a refusal is the error's
+---`detail`. A variable can be `<close>`.
+---@class userns.Netlink
+local netlink = {}
+
+---Makes an interface.  A pair of them is made at once: what peer says is about
+---the other end.
+---@param link { type: string, name: string?, mtu: integer?, mac: string?, master: string?, netns: any, up: boolean?, peer: table? } type as "veth" or "bridge"; master the bridge that it is a port of; netns the target whose net namespace it is put into
+---@return true|nil ok
+---@return userns.Error? err EPERM without CAP_NET_ADMIN over each namespace that takes part
+---See rtnetlink(7).
+function netlink:link_add(link) end
+
+---Changes an interface: its name, mtu and mac, whether it is up, the bridge
+---that it is a port of, and the namespace it is in.
+---@param interface string|integer its name or its index
+---@param link { name: string?, mtu: integer?, mac: string?, master: string?, netns: any, up: boolean? }
+---@return true|nil ok
+---@return userns.Error? err ENODEV where there is none of the name; EPERM
+---See rtnetlink(7).
+function netlink:link_set(interface, link) end
+
+---Removes an interface, and with it the other end of a pair.
+---@param interface string|integer its name or its index
+---@return true|nil ok
+---@return userns.Error? err ENODEV, EPERM; EOPNOTSUPP for hardware
+---See rtnetlink(7).
+function netlink:link_del(interface) end
+
+---The index of an interface, which no other gets when it is gone.
+---@param name string
+---@return integer|nil index
+---@return userns.Error? err ENODEV
+---See netdevice(7).
+function netlink:link_index(name) end
+
+---Gives an interface an address.
+---@param interface string|integer its name or its index
+---@param address string with the bits that name its network: "10.0.0.1/24"
+---@return true|nil ok
+---@return userns.Error? err ENODEV, EEXIST, EPERM
+---See rtnetlink(7).
+function netlink:address_add(interface, address) end
+
+---Adds a route.
+---@param route { to: string, dev: string, via: string? } to a network or "default"; without via what it leads to is on the link
+---@return true|nil ok
+---@return userns.Error? err ENODEV, EEXIST, EPERM; ENETUNREACH for a via that no address of the interface's leads to
+---See rtnetlink(7).
+function netlink:route_add(route) end
+
+---The interfaces that there are. master is the index of the bridge that one is
+---a port of.
+---@return { index: integer, name: string, type: string?, up: boolean, mtu: integer, mac: string?, master: integer? }[]|nil list
+---@return userns.Error? err
+---See rtnetlink(7).
+function netlink:links() end
+
+---Closes the handle.
+---@return true
+---See close(2).
+function netlink:close() end
+
 ---@class userns.Mount
 ---@field id integer unique among the mounts that are there at the same time
 ---@field parent integer the id of the mount it lies on
@@ -606,6 +671,22 @@ function sys.fsopen(type) end
 ---@return userns.Error? err EPERM without CAP_SYS_ADMIN over the mount namespace, EINVAL where nothing is mounted there
 ---See fspick(2).
 function sys.fspick(place, options) end
+
+---What the text of an internet address says: family is "inet" or "inet6",
+---prefix the bits that name the network (all, where none are told), network
+---whether the others are 0.
+---@param text string "10.0.0.2/24", "fd00::2"
+---@return { family: string, address: string, prefix: integer, network: boolean }? address nil for what is none
+---See inet_pton(3).
+function sys.parse_address(text) end
+
+---A handle on the interfaces, addresses and routes of a net namespace, the
+---caller's own or another, which lives on while the handle is open.
+---@param target? integer|string|file*|table|userns.Process|userns.Namespace
+---@return userns.Netlink|nil netlink
+---@return userns.Error? err EPERM for a namespace that the caller may not join
+---See rtnetlink(7).
+function sys.netlink(target) end
 
 ---A handle for a process by its number; it is not killed with the handle.
 ---@param pid integer 1 or more

@@ -185,6 +185,49 @@
 ---@field riops? integer Reads in a second.
 ---@field wiops? integer Writes in a second.
 
+---@class userns.NetworkRoute
+---@field to? string The network that it leads to. Default: "default".
+---@field via? string The router; none for a network that is on the link. Default: none.
+
+---@class userns.NetworkPeer
+---@field name? string Its name there. Default: made of the container's pid.
+---@field netns? integer|string|file*|userns.Fd|userns.Process|userns.Namespace|{ fd: integer } Whose net namespace it is put into: another container's process, a pid, a namespace. Default: the caller's.
+---@field bridge? string The bridge there that it becomes a port of. Default: none.
+---@field address? string|string[] Addresses there. Default: none.
+
+---@class userns.NetworkVeth
+---@field name string Its name inside.
+---@field peer? userns.NetworkPeer The other end of the pair. Default: in the caller's namespace.
+---@field mac? string Its hardware address inside. Default: the kernel's choice.
+---@field mtu? integer Bytes in a packet at most, of both ends. Default: the kernel's choice.
+---@field address? string|string[] Addresses inside, each with its prefix. Default: none.
+---@field gateway? string|string[] Routers of default routes, one for each family. Default: none.
+---@field routes? userns.NetworkRoute[] Further routes. Default: none.
+
+---@class userns.NetworkInterface
+---@field name string Its name in the caller's namespace.
+---@field as? string Its name inside. Default: the same.
+---@field address? string|string[] Addresses inside, each with its prefix. Default: none.
+---@field gateway? string|string[] Routers of default routes, one for each family. Default: none.
+---@field routes? userns.NetworkRoute[] Further routes. Default: none.
+
+---passt(1)'s program for namespaces, of Debian's package passt; for IPv6 too, where the caller has it. Needs a default route of the caller's to learn from, and a new user namespace.
+---@class userns.NetworkUplink.pasta
+---@field type "pasta"
+---@field host_loopback? boolean 10.0.2.2 inside is 127.0.0.1 of the caller: its local services can be reached. Default: false.
+
+---A TCP/IP stack in a process, of Debian's package slirp4netns; for IPv4.
+---@class userns.NetworkUplink.slirp4netns
+---@field type "slirp4netns"
+---@field host_loopback? boolean 10.0.2.2 inside is 127.0.0.1 of the caller: its local services can be reached. Default: false.
+
+---@alias userns.NetworkUplink userns.NetworkUplink.pasta|userns.NetworkUplink.slirp4netns
+
+---@class userns.Network
+---@field veth? userns.NetworkVeth[] Pairs of interfaces, one of each inside. They go with the container. Default: none.
+---@field interfaces? userns.NetworkInterface[] Interfaces of the caller's namespace that are moved inside, and back again, down, when the container's end has been waited for. Where the host program dies first hardware goes back to the initial namespace, and anything else is gone. Default: none.
+---@field uplink? "pasta"|"slirp4netns"|userns.NetworkUplink A way out without privilege: `tap0` is 10.0.2.100, 10.0.2.2 the router, 10.0.2.3 the name server. The program runs as the caller, as long as the container. Nothing is forwarded to the container. Default: none.
+
 ---@class userns.ProcessSpec
 ---@field argv0? string What the program is told its name is. Default: the program.
 ---@field env? table<string, string> Variables, laid over the short environment. Default: PATH TERM LANG TZ HOME.
@@ -220,6 +263,7 @@
 ---@field masked_paths? string[] Files and directories to hide, where they exist. Default: the usual set, for each `proc`.
 ---@field readonly_paths? string[] Files and directories to make read-only, where they exist. Default: the usual set, for each `proc`.
 ---@field devices? string[] Devices of the host's that are seen under their own names; mostly below a `dev` mount. Default: none.
+---@field network? "pasta"|"slirp4netns"|userns.Network What the new net namespace has besides a loopback interface that is up; a word is an `uplink`. Default: loopback only.
 ---@field capabilities? "none"|"all"|string[]|table<string, string|string[]> What the program keeps: permitted, effective, bounding, and ambient unless uid 0; or each set. Default: none; `setfcap` with `allow_userns`.
 ---@field securebits? string|string[] How the kernel treats uid 0 and changes of it (capabilities(7)). Default: none.
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
@@ -253,7 +297,7 @@
 ---@field side "parent"|"child"|nil who was at it
 ---@field cause? string a word for the reason where the code has several, to compare with: "multithreaded"
 ---@field hint? string what to do about it
----@field detail? string the kernel's own explanation, from a file system context
+---@field detail? string the kernel's own explanation, from a file system context or of rtnetlink(7)
 ---@field problems? userns.Error[] everything that is wrong with a description or process spec; the error itself has the first
 
 ---@class userns.Container

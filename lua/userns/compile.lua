@@ -3,6 +3,7 @@
 local error_object = require "userns.error"
 local ids = require "userns.ids"
 local mounts = require "userns.mounts"
+local network = require "userns.network"
 local plan = require "userns.plan"
 local program = require "userns.program"
 local stages = require "userns.stages"
@@ -188,12 +189,17 @@ end
 ---@param what userns.Program? what program.of says of the two, where it is known
 ---@return userns.Plan? plan
 ---@return userns.Error? err EINVALID: ids that the map does not have; with
----  `strict`, what would be degraded; EUNAVAILABLE: what the host has not got
+---  `strict`, what would be degraded; EUNAVAILABLE: what the host has not got;
+---  ENOENT: a program that is not installed
 function compile.compile(d, process, host, what)
   local identity <const> = ids.resolve(d, process, host)
   local problems <const> = id_problems(d, process, identity)
   if #problems > 0 then
     return nil, error_object.invalid(problems)
+  end
+  local lacking <const> = network.lacking(d, host)
+  if lacking then
+    return nil, lacking
   end
   local c <const> = setmetatable({
     d = d, process = process, host = host, identity = identity, separate = identity.separate or d.init,

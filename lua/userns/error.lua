@@ -96,10 +96,31 @@ function REFINE.enter_cgroup(_, err)
   return { "", err.path }
 end
 
+-- What a parent's step was at when it failed, by the lower floor's word for it.
+function REFINE.veth(step, err)
+  if err.op == "address_add" then
+    return { (".peer.address[%d]"):format(err.item), err.path }
+  elseif err.op == "namespace" or err.op == "netlink" then
+    return { ".peer.netns", err.path }
+  end
+  return { step.bridge and err.path == step.bridge and ".peer.bridge" or "", err.path }
+end
+
+function REFINE.interface(_, err)
+  return { err.code == "ENODEV" and ".name" or "", err.path }
+end
+
 local PLACE_OPS <const> = { dir = true, file = true, symlink = true }
 
+-- What a step is about.
+local SUBJECT <const> = {
+  address = "address",
+  link_up = "name",
+  route = "to",
+}
+
 local function path_of(step)
-  return step.target or step.path or step.user or step.group
+  return SUBJECT[step.op] and step[SUBJECT[step.op]] or step.target or step.path or step.user or step.group
 end
 
 local CGROUP <const> = { cgroup = true }
@@ -163,6 +184,10 @@ local HINTS <const> = {
     hint = "a user namespace that one is in already cannot be joined" },
   { ops = { setuid = true, setgid = true }, code = "EINVAL",
     hint = "the joined user namespace does not map the id: name one that it does as process.uid and process.gid" },
+  { ops = { veth = true, interface = true }, code = "EPERM",
+    hint = "interfaces of the caller's namespace need CAP_NET_ADMIN over it; `uplink` needs no privilege" },
+  { ops = { route = true }, code = "ENETUNREACH",
+    hint = "no address of the interface's is in a network with the router" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 

@@ -85,6 +85,7 @@ end
 ---@field cgroups userns.Hierarchy[]? where the description has a cgroup
 ---@field environ table<string, string> the host's environment
 ---@field env table<string, string> the short environment
+---@field uplinks table<string, string> paths of pasta and slirp4netns, where there are
 
 -- What is read anew each time, and only on demand.
 local LAZY <const> = {
@@ -92,6 +93,13 @@ local LAZY <const> = {
     return environment(os.getenv)
   end,
   environ = sys.environ,
+  uplinks = function()
+    local look <const>, paths <const> = reader(), {}
+    for _, name in ipairs { "pasta", "slirp4netns" } do
+      paths[name] = tool.find(name, look.exists)
+    end
+    return paths
+  end,
 }
 
 local metatable <const> = {

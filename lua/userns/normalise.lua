@@ -1,6 +1,7 @@
 -- Fills in every default of a valid description or process spec.  What comes
 -- out is complete and shares no table with what came in; nobody checks or
 -- defaults it again.
+local network = require "userns.network"
 local schema = require "userns.schema"
 local types = require "userns.types"
 
@@ -262,6 +263,7 @@ local DESCRIPTION <const> = {
   masked_paths = paths,
   readonly_paths = paths,
   devices = list_of_paths,
+  network = network.form,
   capabilities = capabilities,
   securebits = as_list,
   seccomp = seccomp,

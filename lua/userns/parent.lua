@@ -4,7 +4,9 @@
 local cgroup = require "userns.cgroup"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
+local links = require "userns.links"
 local sys = require "userns.sys"
+local uplink = require "userns.uplink"
 
 local parent = {}
 
@@ -16,6 +18,9 @@ end
 
 DO.newuidmap = write_map
 DO.newgidmap = write_map
+DO.veth = links.veth
+DO.interface = links.interface
+DO.uplink = uplink.start
 
 function DO.idmap(step, _, self)
   local mount <const>, err = idmapped.open(step.path, step.recursive, step.uid_map, step.gid_map)
@@ -96,13 +101,19 @@ function parent.new()
   return setmetatable({ cgroups = {}, degraded = {}, handed = {}, undo = {} }, metatable)
 end
 
---- Does a step of a plan that is the parent's and Lua's.
+--- Does a step of a plan that is the parent's and Lua's.  One that raises an
+--- error, as for want of memory, ends the launch: nobody else would undo the rest.
 ---@param step userns.Step
 ---@param pid integer the child; 0 before there is one
 ---@return true|integer|nil ok or the descriptor that the child gets, or is created in
 ---@return userns.Error? err
 function methods:run(step, pid)
-  return DO[step.op](step, pid, self)
+  local done <const>, value, err = pcall(DO[step.op], step, pid, self)
+  if not done then
+    self:close()
+    error(value, 0)
+  end
+  return value, err
 end
 
 --- The child has what was opened for it.

@@ -1,6 +1,7 @@
 -- What fields of a description must not say together.  A rule names the fields
 -- it reads, so that it is silent where one of them has a problem of its own;
 -- check(normalised, report) reports the path and the message.
+local network = require "userns.network"
 local schema = require "userns.schema"
 local seccomp = require "userns.seccomp"
 local types = require "userns.types"
@@ -11,6 +12,7 @@ local rules = {}
 local NEEDS <const> = {
   { namespace = "uts", fields = { "hostname", "domainname" } },
   { namespace = "mnt", fields = { "root", "propagation", "masked_paths", "readonly_paths", "devices" } },
+  { namespace = "net", fields = { "network" } },
   { namespace = "user", fields = { "uid_map", "gid_map", "setgroups" } },
 }
 
@@ -249,6 +251,7 @@ rules.description = {
   paths_rule "masked_paths",
   paths_rule "readonly_paths",
   paths_rule "devices",
+  { reads = { "network", "namespaces", "share", "die_with_parent" }, check = network.check },
   {
     -- CAP_SYS_RESOURCE in a user namespace is what raises its limits again; one
     -- that is not the program's own is out of its reach.

@@ -9,6 +9,7 @@
 local confinement = require "userns.schema.confinement"
 local identity = require "userns.schema.identity"
 local mounts = require "userns.schema.mounts"
+local network = require "userns.schema.network"
 local process = require "userns.schema.process"
 local resources = require "userns.schema.resources"
 local types = require "userns.types"
@@ -21,6 +22,12 @@ local schema = {
   mount = mounts.mount,
   mount_words = mounts.words,
   root = mounts.root,
+  network = network.network,
+  network_veth = network.veth,
+  network_peer = network.peer,
+  network_interface = network.interface,
+  network_route = network.route,
+  network_uplink = network.uplink,
   process = process,
   filter = confinement.filter,
   filter_rule = confinement.rule,
@@ -70,6 +77,8 @@ schema.description = types.record({
   { name = "devices", type = types.list(types.target), default = "(none)",
     doc = "Devices of the host's that are seen under their own names; mostly below a `dev` mount.",
     errors = "ENODEV: no device" },
+  { name = "network", type = network.description, default = "(loopback only)",
+    doc = "What the new net namespace has besides a loopback interface that is up; a word is an `uplink`." },
   { name = "capabilities", type = identity.capabilities,
     default = "(none; `setfcap` with `allow_userns`)",
     doc = "What the program keeps: permitted, effective, bounding, and ambient unless uid 0; or each set.",

@@ -5,6 +5,7 @@ local confinement = require "userns.stages.confinement"
 local files = require "userns.stages.files"
 local identity = require "userns.stages.identity"
 local lifetime = require "userns.stages.lifetime"
+local network = require "userns.stages.network"
 local resources = require "userns.stages.resources"
 local settings = require "userns.stages.settings"
 
@@ -28,6 +29,15 @@ stage("clone", lifetime.clone, { pdeathsig = "there is no child before" })
 stage("pdeathsig", lifetime.pdeathsig, { maps = "a host that dies while the child waits must take it along" })
 
 stage("maps", lifetime.maps, {
+  links = "a program that joins the child's user namespace needs ids there",
+  release = "the child waits for its ids",
+})
+
+stage("links", network.links, {
+  release = "the child waits for its interfaces, and afterwards may not be looked into",
+})
+
+stage("release", lifetime.release, {
   loopback = "capabilities over the new namespaces are the mapped root's",
   identity = "an unmapped id cannot be set",
   mounts = "making a file with an unmapped id is EOVERFLOW",
@@ -36,6 +46,11 @@ stage("maps", lifetime.maps, {
 stage("undumpable", lifetime.undumpable, { mounts = "nobody inside may look into the set-up" })
 
 stage("loopback", settings.loopback, { capabilities = "needs CAP_NET_ADMIN" })
+
+stage("addresses", network.addresses, {
+  identity = "needs CAP_NET_ADMIN, which another user id would lose where there is no user namespace",
+  capabilities = "needs CAP_NET_ADMIN",
+})
 
 stage("limit_userns", settings.limit_userns, {
   root = "the host's /proc is in sight",

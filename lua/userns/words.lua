@@ -188,6 +188,34 @@ local function identity(d, add)
   add("group ids", map(d.gid_map))
 end
 
+local function with_addresses(text, addresses)
+  return #addresses > 0 and text .. " " .. table.concat(addresses, " ") or text
+end
+
+local function peer_words(peer)
+  local where <const> = peer.netns and "another namespace" or "the host"
+  return peer.bridge and ("to the bridge %s of %s"):format(peer.bridge, where) or "to " .. where
+end
+
+local function network(d, add)
+  if not d.namespaces.net then
+    add("network", d.join.net and "joined" or "the host's")
+    return
+  end
+  local list <const> = {}
+  for _, veth in ipairs(d.network and d.network.veth or {}) do
+    list[#list + 1] = ("%s, %s"):format(with_addresses(veth.name, veth.address), peer_words(veth.peer))
+  end
+  for _, interface in ipairs(d.network and d.network.interfaces or {}) do
+    list[#list + 1] = ("%s, the host's %s"):format(with_addresses(interface.as, interface.address), interface.name)
+  end
+  local uplink <const> = d.network and d.network.uplink
+  if uplink then
+    list[#list + 1] = ("out by %s%s"):format(uplink.type, uplink.host_loopback and ", to the host's loopback too" or "")
+  end
+  add("network", #list > 0 and "loopback; " .. table.concat(list, "; ") or "loopback only")
+end
+
 local function set_words(set)
   local kept <const> = {}
   for _, name in ipairs(schema.capabilities) do
@@ -268,7 +296,7 @@ local function words(d)
   add("the host's", join(hosts))
   identity(d, add)
   files(d, add)
-  add("network", d.namespaces.net and "loopback only" or d.join.net and "joined" or "the host's")
+  network(d, add)
   for _, field in ipairs { "hostname", "domainname" } do
     add(field, d[field] and quote(d[field]))
   end

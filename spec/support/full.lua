@@ -90,4 +90,14 @@ full.filtered = {
   process = { "/bin/true" },
 }
 
+--- For who may change the caller's net namespace.
+full.network = {
+  network = {
+    veth = { { name = "eth0", address = "10.0.0.2/24", gateway = "10.0.0.1", peer = { address = "10.0.0.1/24" } } },
+    interfaces = { { name = "wlan0" } },
+    uplink = "slirp4netns",
+  },
+  process = { "/bin/true", stdout = "capture" },
+}
+
 return full

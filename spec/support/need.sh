@@ -15,9 +15,12 @@ build    header   sys/capability.h  libcap-dev
 optional header   seccomp.h         libseccomp-dev
 run      command  lua5.4            lua5.4
 test     command  busted            lua-busted
+test     command  ip                iproute2
 test     command  luarocks          luarocks
 test     command  newuidmap         uidmap
+test     command  pasta             passt
 test     command  setpriv           util-linux
+test     command  slirp4netns       slirp4netns
 test     command  strace            strace
 test     command  useradd           passwd
 test     module   cqueues           lua-cqueues

@@ -134,8 +134,9 @@ end
 -- ---- locked mounts --------------------------------------------------------
 
 -- Namespaces whose capabilities are worth something only where the program's own
--- user namespace owns them, and the mounts that show the ones they were made in.
-local NESTED <const> = { { "uts" }, { "net", "sysfs" }, { "ipc", "mqueue" } }
+-- user namespace owns them; the mounts that show the ones they were made in, and
+-- the field whose parts are put there while the child waits.
+local NESTED <const> = { { "uts" }, { "net", "sysfs", "network" }, { "ipc", "mqueue" } }
 
 local function has_mount(d, type)
   for _, mount in ipairs(d.mounts) do
@@ -150,8 +151,8 @@ end
 local function nested(d)
   local list <const>, set <const> = { "user", "mnt" }, {}
   for _, row in ipairs(d.lock_mounts and NESTED or {}) do
-    local name <const>, type <const> = table.unpack(row)
-    if d.namespaces[name] and not (type and has_mount(d, type)) then
+    local name <const>, type <const>, field <const> = table.unpack(row)
+    if d.namespaces[name] and not (type and has_mount(d, type)) and not (field and d[field]) then
       list[#list + 1] = name
       set[name] = true
     end

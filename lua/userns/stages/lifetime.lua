@@ -74,6 +74,9 @@ function lifetime.maps(c)
         source = field }
     end
   end
+end
+
+function lifetime.release(c)
   c:add { op = "release" }
 end
 
