@@ -24,13 +24,16 @@ static void drop_read(struct lines *l)
     l->next = 0;
 }
 
-/* A last line without an end, and one that is too long, are none. */
+/* A last line without an end is none; one that is too long is not passed over,
+   nor what comes after it. */
 long step_next_line(struct child *c, struct lines *l, char **ret_line)
 {
     char *end = find_newline(l, l->next);
     while (end == NULL) {
         drop_read(l);
         long seen = l->filled;
+        if (seen == (long)sizeof l->data)
+            return -EOVERFLOW;
         long n =
             CALL(c, read, l->fd, l->data + seen, (long)sizeof l->data - seen);
         if (n <= 0)

@@ -68,12 +68,12 @@ long step_stat(struct child *c, long fd, struct statx *st);
 void step_excuse(struct child *c, long error);
 
 /* A file, line by line, in a buffer that is large enough for any line of
-   mountinfo: a path has 4095 bytes, some of them escaped. */
+   mountinfo: it has two paths of 4095 bytes, some of them escaped. */
 struct lines {
     long fd;
     long filled;
     long next;
-    char data[8192];
+    char data[16384];
 };
 
 /* 1 and the next line without its end; 0 after the last; or a refusal. */

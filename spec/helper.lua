@@ -228,7 +228,9 @@ local ERRNO <const> = {
   EMFILE = { 24, "Too many open files" },
   ENOSPC = { 28, "No space left on device" },
   EROFS = { 30, "Read-only file system" },
+  ENOSYS = { 38, "Function not implemented" },
   ELOOP = { 40, "Too many levels of symbolic links" },
+  ESTALE = { 116, "Stale file handle" },
 }
 
 --- The fields of an error of the kernel's, with what the code implies.

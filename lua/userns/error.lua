@@ -61,6 +61,9 @@ local REFINE <const> = {
   end,
   root_overlay = layer,
   bind = function(step, err)
+    if err.syscall == "move_mount" and err.code == "EINVAL" then
+      return { ".source", step.path } -- it can be attached nowhere
+    end
     return PLACE[err.syscall] and { ".target", step.target } or { ".source", step.path }
   end,
   mount = function(step, err)

@@ -40,8 +40,13 @@ function DO.namespace(step, _, self)
   return namespace:fileno()
 end
 
+--- What was open when the description was made may be closed by now.
 function DO.take(step)
-  return sys.fileno(step.handle)
+  local open <const>, number <const>, err <const> = pcall(sys.fileno, step.handle)
+  if not open then
+    return nil, sys.error { op = "take", code = "EBADF", message = "the file is closed" }
+  end
+  return number, err
 end
 
 --- Whether the parent that the description names is one of other hierarchies.

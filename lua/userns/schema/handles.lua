@@ -4,7 +4,11 @@ local types = require "userns.types"
 local handles = {}
 
 local open_file <const> = types.with({ name = "file", check = function() return true end }, function(file)
-  return io.type(file) == "closed file" and "the file is closed" or nil
+  local ok = io.type(file) == "file"
+  if not io.type(file) then
+    ok = pcall(file.fileno, file)
+  end
+  return not ok and "the file is closed" or nil
 end)
 
 local fd_record <const> = types.record({
