@@ -58,8 +58,10 @@ static void explain_end(lua_State *L, int status)
 /* Pushes an error object with the step's number, and its item if it has any. */
 static void push_report(lua_State *L, const struct report *report)
 {
-    userns_push_error(L, "launch", syscall_name(report->syscall), report->error,
-                      NULL);
+    bool refused = report->error != 0;
+    userns_push_error(L, "launch",
+                      refused ? syscall_name(report->syscall) : NULL,
+                      report->error, NULL);
     if (report->step > 0)
         set_integer(L, "step", report->step);
     if (report->item > 0)

@@ -24,6 +24,9 @@ local function share_nothing(...)
   end
 end
 
+local function ignore()
+end
+
 local function full_description()
   return {
     namespaces = { "user", "mnt", "pid", "uts", "time" },
@@ -52,6 +55,8 @@ local function full_description()
     },
     allow_userns = true,
     die_with_parent = false,
+    init = true,
+    hooks = { created = ignore },
     new_session = false,
     strict = true,
     process = { "/bin/sh", "-c", env = { A = "b" }, groups = { 5 }, fds = { [3] = 4 }, inherit_env = { "X" } },
@@ -72,6 +77,8 @@ describe("a normalised description", function()
     no_new_privs = true,
     allow_userns = false,
     die_with_parent = true,
+    init = false,
+    hooks = {},
     new_session = true,
     strict = false,
     process = {},
@@ -117,6 +124,8 @@ describe("a normalised description", function()
       },
       allow_userns = true,
       die_with_parent = false,
+      init = true,
+      hooks = { created = ignore },
       new_session = false,
       strict = true,
       process = { "/bin/sh", "-c", env = { A = "b" }, groups = { 5 }, fds = { [3] = 4 }, inherit_env = { "X" } },

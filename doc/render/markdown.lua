@@ -67,7 +67,7 @@ end
 -- ---- types ----------------------------------------------------------------
 
 local RECORDS <const> = {
-  description = "userns.Description", process = "userns.ProcessSpec",
+  description = "userns.Description", hooks = "userns.Hooks", process = "userns.ProcessSpec",
   filter = "userns.Filter", filter_rule = "userns.FilterRule", filter_condition = "userns.FilterCondition",
 }
 

@@ -236,6 +236,9 @@ local DESCRIPTION <const> = {
   capabilities = capabilities,
   securebits = as_list,
   seccomp = seccomp,
+  hooks = function(hooks)
+    return copy(hooks or {})
+  end,
   process = function(process)
     return normalise.over(process, {})
   end,

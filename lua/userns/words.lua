@@ -238,6 +238,14 @@ local function calls(filter)
   return ("%s, but for %d rule%s"):format(ANSWERS[filter.default], #filter.rules, #filter.rules == 1 and "" or "s")
 end
 
+local function hooks(given)
+  local points <const> = {}
+  for _, field in ipairs(schema.hooks.fields) do
+    points[#points + 1] = given[field.name] and field.name or nil
+  end
+  return #points > 0 and "the host's functions at " .. table.concat(points, ", ") or nil
+end
+
 --- A line for each thing that the program will see or may do.
 ---@param d table normalised description
 ---@return string
@@ -259,9 +267,8 @@ local function words(d)
   powers(d, add)
   add("system calls", d.seccomp and calls(d.seccomp))
   add("session", not d.new_session and "the caller's, with its terminal" or nil)
-  if d.namespaces.pid then
-    add("process 1", d.init and "reaps, and hands signals on to the program" or "the program itself")
-  end
+  add("process 1", d.init and "reaps, and hands signals on to the program" or nil)
+  add("hooks", hooks(d.hooks))
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end

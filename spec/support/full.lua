@@ -45,6 +45,7 @@ full.host = {
 
 full.init = {
   init = true,
+  hooks = { before_exec = function() end },
   process = { "/bin/true", stdout = "capture" },
 }
 
