@@ -370,11 +370,29 @@ static int await_pid(struct launch *l)
 /* Until the kernel has cleared the child's tid: at execve as at exit.  It does
    so only as long as somebody shares the child's memory, hence the second and
    third look. */
+static bool is_over(const struct launch *l)
+{
+    return load(&l->control->tid) == 0 || has_ended(l->pidfd) ||
+           has_ended(l->image_pidfd);
+}
+
 static void await_end(struct launch *l)
 {
-    uint32_t *tid = &l->control->tid;
-    while (load(tid) != 0 && !has_ended(l->pidfd) && !has_ended(l->image_pidfd))
-        sleep_while(tid, 1);
+    while (!is_over(l))
+        sleep_while(&l->control->tid, 1);
+}
+
+/* Until the child has come to its next wait; -1 if it has ended instead. */
+static int meet(struct launch *l)
+{
+    uint32_t *awaited = &l->control->awaited;
+    uint32_t passed = l->control->released, seen;
+    while ((seen = load(awaited)) <= passed && !is_over(l))
+        sleep_while(awaited, seen);
+    if (load(awaited) > passed)
+        return 0;
+    l->failure = (struct report){.step = l->control->step};
+    return -1;
 }
 
 /* ---- the parent's steps ------------------------------------------------ */
@@ -398,7 +416,7 @@ static int write_proc(struct launch *l, const struct step *s, const char *file,
 static int release(struct launch *l)
 {
     uint32_t *released = &l->control->released;
-    __atomic_store_n(released, 1, __ATOMIC_RELEASE);
+    __atomic_add_fetch(released, 1, __ATOMIC_RELEASE);
     raw_syscall(SYS_futex, (long)released, FUTEX_WAKE, 1, 0, 0, 0);
     return 0;
 }
@@ -413,6 +431,8 @@ static int run_parent_step(struct launch *l, const union any_step *s)
         return write_proc(l, &s->step, "uid_map", text(l, s->uid_map.map));
     case OP_gid_map:
         return write_proc(l, &s->step, "gid_map", text(l, s->gid_map.map));
+    case OP_meet:
+        return meet(l);
     case OP_release:
         return release(l);
     default:

@@ -178,10 +178,14 @@ long userns_do_pdeathsig(struct child *c, const struct step_pdeathsig *s)
 long userns_do_await(struct child *c, const struct step_await *s)
 {
     uint32_t *released = &c->control->released;
+    uint32_t *awaited = &c->control->awaited;
+    uint32_t before = *awaited;
     (void)s;
-    while (__atomic_load_n(released, __ATOMIC_ACQUIRE) == 0) {
+    __atomic_store_n(awaited, before + 1, __ATOMIC_RELEASE);
+    raw_syscall(SYS_futex, (long)awaited, FUTEX_WAKE, 1, 0, 0, 0);
+    while (__atomic_load_n(released, __ATOMIC_ACQUIRE) == before) {
         struct __kernel_timespec while_ = {0, 100000000};
-        CALL(c, futex, released, FUTEX_WAIT, 0, &while_);
+        CALL(c, futex, released, FUTEX_WAIT, before, &while_);
         if (host_is_gone(c))
             return -ESRCH;
     }

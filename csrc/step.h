@@ -118,7 +118,8 @@ enum state { SETTING_UP, EXECUTING };
 /* Shared by host and child until the program is executed. */
 struct control {
     uint32_t tid;      /* the kernel clears it when the set-up is over */
-    uint32_t released; /* the parent sets it */
+    uint32_t awaited;  /* how often the child has come to wait */
+    uint32_t released; /* how often the parent has let it go on */
     uint32_t nested;   /* between lock_mounts and its helper */
     int32_t pid;       /* of the child, as the host's pid namespace has it */
     uint32_t state;    /* enum state */

@@ -24,6 +24,9 @@ local function share_nothing(...)
   end
 end
 
+local function ignore()
+end
+
 local function full_description()
   return {
     namespaces = { "user", "mnt", "pid", "uts", "time" },
@@ -63,6 +66,7 @@ local function full_description()
     lock_mounts = true,
     die_with_parent = false,
     init = true,
+    hooks = { created = ignore },
     new_session = false,
     strict = true,
     process = { "/bin/sh", "-c", env = { A = "b" }, groups = { 5 }, fds = { [3] = 4 }, inherit_env = { "X" } },
@@ -89,6 +93,7 @@ describe("a normalised description", function()
     lock_mounts = false,
     die_with_parent = true,
     init = false,
+    hooks = {},
     new_session = true,
     strict = false,
     process = {},
@@ -152,6 +157,7 @@ describe("a normalised description", function()
       lock_mounts = true,
       die_with_parent = false,
       init = true,
+      hooks = { created = ignore },
       new_session = false,
       strict = true,
       process = { "/bin/sh", "-c", env = { A = "b" }, groups = { 5 }, fds = { [3] = 4 }, inherit_env = { "X" } },

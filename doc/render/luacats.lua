@@ -64,6 +64,8 @@ local TYPES <const> = {
   ["map of descriptors"] = "table<integer, file*|userns.Fd|integer>",
   ["map of variables"] = "table<string, string>",
   ["domain name"] = "string",
+  ["function"] = "function",
+  ["hooks"] = "userns.Hooks",
   ["host name"] = "string",
   ["mode (0 to 07777, or an octal string)"] = "integer|string",
   ["mount"] = "userns.MountEntry",
@@ -231,7 +233,7 @@ end
 
 local CLASSES <const> = {
   "userns.IdRange", "userns.Error", "userns.Container", "userns.Step", "userns.Plan",
-  "userns.Process", "userns.Result", "userns.Namespace", "userns.NamespaceInfo",
+  "userns.Process", "userns.HookProcess", "userns.Result", "userns.Namespace", "userns.NamespaceInfo",
 }
 
 local SYS_CLASSES <const> = {
@@ -258,6 +260,7 @@ function luacats.userns(c)
   add_record(out, "userns.Network", schema.network.fields)
   add_record(out, "userns.ProcessSpec", schema.process.fields)
   out.add("---@field [integer] string The argument vector.")
+  add_record(out, "userns.Hooks", schema.hooks.fields)
   add_record(out, "userns.Description", schema.description.fields)
   add_classes(out, c, CLASSES)
   out.add("")

@@ -67,7 +67,8 @@ end
 -- ---- types ----------------------------------------------------------------
 
 local RECORDS <const> = {
-  description = "userns.Description", process = "userns.ProcessSpec", network = "userns.Network",
+  description = "userns.Description", hooks = "userns.Hooks", network = "userns.Network",
+  process = "userns.ProcessSpec",
   filter = "userns.Filter", filter_rule = "userns.FilterRule", filter_condition = "userns.FilterCondition",
 }
 

@@ -248,6 +248,12 @@
 ---@field kill_after? number Seconds from `kill_signal` to SIGKILL. Default: 1.
 ---@field [integer] string The argument vector.
 
+---@class userns.Hooks
+---@field created? function The namespaces are there, and nothing is in them.
+---@field mapped? function The ids are mapped, and the set-up begins.
+---@field before_exec? function Everything is done but the sealing; the program is next.
+---@field exited? function The program has ended; called with the result too, unless the handle was closed before.
+
 ---@class userns.Description
 ---@field namespaces? string|string[] Namespaces to create; `{}`: none. Default: all but time, less `share`.
 ---@field share? string|string[] Names taken off the default of `namespaces`. Default: none.
@@ -274,6 +280,7 @@
 ---@field die_with_parent? boolean The container ends with the host program, however that ends; without `init`, a program that means to can undo it. Default: true.
 ---@field init? boolean Process 1 is a small executable, which reaps what loses its parent, hands signals on to the program and ends with it; else the program is process 1, and of signals that it has no handler for only KILL and STOP reach it. Default: false.
 ---@field new_session? boolean A session without the caller's terminal. Default: true.
+---@field hooks? userns.Hooks Functions of the host's that are called on the way; one that raises an error, or returns `nil, err` or `false`, ends the container. Default: none.
 ---@field strict? boolean What would be degraded is an error. Default: false.
 ---@field process? userns.ProcessSpec Defaults for the process spec.
 
@@ -399,7 +406,19 @@ function process:dirty() end
 function process:detach() end
 
 ---Kills the program if it still runs, reaps it, and closes its streams.
+---@return true? ok
+---@return userns.Error? err of the hook `exited`; all is closed nevertheless
 function process:close() end
+
+---@class userns.HookProcess
+---@field pid integer of the container's first process, as the host sees it
+local hookProcess = {}
+
+---A handle of one of the process's namespaces.
+---@param type string a namespace name
+---@return userns.Namespace? namespace
+---@return userns.Error? err EACCES in `before_exec`, for an ordinary user whose container has `init` or other ids than one's own: take them in `mapped`
+function hookProcess:namespace(type) end
 
 ---@class userns.Result
 ---@field ok boolean the exit code is 0

@@ -123,7 +123,7 @@ local function launch(box, spec)
   if not set then
     return nil, why
   end
-  local helper <const> = parent.new()
+  local helper <const> = parent.new(box.description.hooks)
   local child <const>, report = sys.launch(prepared.program, set.from, function(number, pid)
     return helper:run(plan[number], pid)
   end)

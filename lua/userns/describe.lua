@@ -22,6 +22,9 @@ local SPECIAL <const> = {
   join = function(d)
     return next(d.join) and d.join or nil
   end,
+  hooks = function(d)
+    return next(d.hooks) and d.hooks or nil
+  end,
   capabilities = function(d)
     local sets <const> = {}
     for name, set in next, d.capabilities do

@@ -268,6 +268,9 @@ local DESCRIPTION <const> = {
   securebits = as_list,
   seccomp = seccomp,
   cgroup = cgroup,
+  hooks = function(hooks)
+    return copy(hooks or {})
+  end,
   process = function(process)
     return normalise.over(process, {})
   end,

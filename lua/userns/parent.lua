@@ -2,6 +2,7 @@
 -- clone (pid 0) and after it.  What they leave behind is undone when the launch
 -- fails or the process has ended.
 local cgroup = require "userns.cgroup"
+local hooks = require "userns.hooks"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
 local links = require "userns.links"
@@ -91,9 +92,14 @@ function DO.enter_cgroup(_, pid, self)
   return true
 end
 
+function DO.hook(step, pid, self)
+  return hooks.call(self.hooks, step.name, pid)
+end
+
 ---@class userns.Parent
 ---@field cgroups userns.Cgroup[] that the child is in
 ---@field degraded { feature: string, used: string, reason: string }[]
+---@field hooks table<string, function>
 ---@field undo (fun(result: userns.Result?))[]
 ---@field handed userns.Fd[] what the child inherits
 local methods <const> = {}
@@ -101,9 +107,10 @@ local methods <const> = {}
 local metatable <const> = { __name = "userns.parent", __index = methods }
 
 --- What a parent does for one launch.
+---@param given table<string, function> the description's hooks
 ---@return userns.Parent
-function parent.new()
-  return setmetatable({ cgroups = {}, degraded = {}, handed = {}, undo = {} }, metatable)
+function parent.new(given)
+  return setmetatable({ cgroups = {}, degraded = {}, handed = {}, hooks = given, undo = {} }, metatable)
 end
 
 --- Does a step of a plan that is the parent's and Lua's.  One that raises an
@@ -133,6 +140,17 @@ end
 ---@param undo fun(result: userns.Result?) gets the result, where there is one, to add to
 function methods:defer(undo)
   table.insert(self.undo, undo)
+end
+
+--- Calls the hook for the process's end; once.
+---@param pid integer
+---@param result userns.Result?
+---@return true? ok
+---@return userns.Error? err
+function methods:exited(pid, result)
+  local given <const> = self.hooks
+  self.hooks = {}
+  return hooks.call(given, "exited", pid, result)
 end
 
 --- Undoes what was done, the last first; once.

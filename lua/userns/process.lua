@@ -199,7 +199,9 @@ end
 local function undo(state, result)
   if state.parent then
     state.parent:close(result)
+    return state.parent:exited(state.child.pid, result)
   end
+  return true
 end
 
 --- The program has ended: its streams end with it, whoever else holds them.
@@ -219,7 +221,10 @@ local function conclude(state)
   end
   state.set.captured, state.set.input = {}, nil
   state.result = result_of(state, status)
-  undo(state, state.result)
+  local ok <const>, why <const> = undo(state, state.result)
+  if not ok then
+    return nil, why
+  end
   return state.result
 end
 
@@ -347,12 +352,14 @@ function methods:detach()
 end
 
 --- Kills the program if it still runs, reaps it, and closes its streams.
+---@return true? ok
+---@return userns.Error? err of the hook `exited`; all is closed nevertheless
 function methods:close()
   local state <const> = self[PRIVATE]
   state.child:close()
   state.set:close()
-  undo(state)
   state.closed = true
+  return undo(state)
 end
 
 metatable.__close = methods.close

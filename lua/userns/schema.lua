@@ -14,7 +14,17 @@ local process = require "userns.schema.process"
 local resources = require "userns.schema.resources"
 local types = require "userns.types"
 
+local hooks <const> = types.record({
+  { name = "created", type = types.callback, doc = "The namespaces are there, and nothing is in them." },
+  { name = "mapped", type = types.callback, doc = "The ids are mapped, and the set-up begins." },
+  { name = "before_exec", type = types.callback,
+    doc = "Everything is done but the sealing; the program is next." },
+  { name = "exited", type = types.callback,
+    doc = "The program has ended; called with the result too, unless the handle was closed before." },
+}, "hooks")
+
 local schema = {
+  hooks = hooks,
   namespaces = identity.namespace_names,
   capabilities = identity.capability_names,
   capability = identity.capability,
@@ -110,6 +120,9 @@ schema.description = types.record({
       .. "ends with it; else the program is process 1, and of signals that it has no handler for only KILL and STOP "
       .. "reach it." },
   { name = "new_session", type = types.flag, default = true, doc = "A session without the caller's terminal." },
+  { name = "hooks", type = hooks, default = "(none)",
+    doc = "Functions of the host's that are called on the way; one that raises an error, or returns `nil, err` or "
+      .. "`false`, ends the container.", errors = "`ECANCELED`" },
   { name = "strict", type = types.flag, default = false, doc = "What would be degraded is an error." },
   { name = "process", type = process, doc = "Defaults for the process spec." },
 }, "description")

@@ -120,6 +120,8 @@ stage("init", lifetime.init, {
   descriptors = "process 1 closes them all",
 })
 
+stage("before_exec", lifetime.before_exec, { seal = "a filter may deny the wait" })
+
 stage("seal", identity.seal, {
   seccomp = "without it a filter needs CAP_SYS_ADMIN",
   exec = "holds for what is executed",

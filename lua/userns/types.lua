@@ -111,6 +111,10 @@ types.flag = make("boolean", function(value)
   return type(value) == "boolean"
 end)
 
+types.callback = make("function", function(value)
+  return type(value) == "function"
+end)
+
 --- An integer in a range; a float or a string of digits is none.
 function types.integer(min, max, name)
   return make(name or ("integer %d to %d"):format(min, max), function(value)

@@ -282,6 +282,14 @@ local function cgroup(given, add)
   add("cgroup", #limits > 0 and "its own, with " .. table.concat(limits, ", ") or "its own, without limits")
 end
 
+local function hooks(given)
+  local points <const> = {}
+  for _, field in ipairs(schema.hooks.fields) do
+    points[#points + 1] = given[field.name] and field.name or nil
+  end
+  return #points > 0 and "the host's functions at " .. table.concat(points, ", ") or nil
+end
+
 --- A line for each thing that the program will see or may do.
 ---@param d table normalised description
 ---@return string
@@ -307,6 +315,7 @@ local function words(d)
   if d.cgroup then
     cgroup(d.cgroup, add)
   end
+  add("hooks", hooks(d.hooks))
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end

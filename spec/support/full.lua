@@ -46,6 +46,7 @@ full.host = {
 
 full.init = {
   init = true,
+  hooks = { before_exec = function() end },
   process = { "/bin/true", stdout = "capture" },
 }
 

@@ -58,11 +58,18 @@ function lifetime.pdeathsig(c)
   end
 end
 
+local function hook(c, name)
+  if c.d.hooks[name] then
+    c:add { op = "hook", name = name, source = "hooks." .. name }
+  end
+end
+
 function lifetime.maps(c)
   c:add { op = "await" }
   if c.d.cgroup then
     c:add { op = "enter_cgroup", source = "cgroup" }
   end
+  hook(c, "created")
   if c.d.namespaces.user then
     if c.identity.setgroups.write then
       c:add { op = "setgroups", value = c.identity.setgroups.write, source = "setgroups" }
@@ -74,6 +81,7 @@ function lifetime.maps(c)
         source = field }
     end
   end
+  hook(c, "mapped")
 end
 
 function lifetime.release(c)
@@ -104,6 +112,15 @@ function lifetime.init(c)
   if c.d.init then
     c:add { op = "init", source = "init" }
     new_session(c)
+  end
+end
+
+function lifetime.before_exec(c)
+  if c.d.hooks.before_exec then
+    c:add { op = "await", source = "hooks.before_exec" }
+    c:add { op = "meet", source = "hooks.before_exec" }
+    hook(c, "before_exec")
+    c:add { op = "release", source = "hooks.before_exec" }
   end
 end
 
