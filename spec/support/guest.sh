@@ -97,6 +97,16 @@ files() {
     grep -vE '^(\.|usr/share/(doc|info|lintian|locale|man)/.*)$'
 }
 
+# The shared libraries of what was built here; not all of it has any.
+libraries() {
+  local path
+  { ldd "$build/userns/sys.so" "$build"/spec/* 2>/dev/null || true; } |
+    sed -n 's,.* => \(/[^ ]*\) .*,\1,p' | sort -u |
+    while read -r path; do
+      printf '%s\n' "${path#/}" "$(realpath --relative-to=/ "$path")"
+    done
+}
+
 # This machine's programs, with accounts of their own, and the checkout.
 grow_tree() {
   local tree=$1 packages
@@ -104,7 +114,7 @@ grow_tree() {
   mapfile -t packages < <(closure "${packages[@]}")
   # What /bin, /lib and the like are links to has to be there first.
   find / -maxdepth 1 -type l -lname 'usr/*' -printf "$tree/usr/%P\0" | xargs -0 mkdir -p
-  files "${packages[@]}" |
+  { files "${packages[@]}"; libraries; } |
     tar -C / --no-recursion --ignore-failed-read --warning=no-failed-read \
       --owner=0 --group=0 --verbatim-files-from -T - -cf - |
     tar -C "$tree" -xpf - || return
@@ -155,7 +165,7 @@ guest() {
   esac
   printf '\n%s, root on %s:\n' "$kernel" "$root"
   timeout --kill-after=10 "$((3 * timeout + 120))" qemu-system-x86_64 \
-    -accel tcg -m 1024 -nodefaults -display none -no-reboot \
+    -accel tcg -m 2048 -nodefaults -display none -no-reboot \
     -kernel "$cache/$kernel"/boot/vmlinuz-* -append "$parameters" "${media[@]}" \
     -serial "file:$console" -serial stdio </dev/null ||
     printf '\nexit status %d\n' $?

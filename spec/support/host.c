@@ -18,8 +18,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +105,24 @@ static int host_has_children(lua_State *L)
     return 1;
 }
 
+/* Whether the kernel tells the status of a process that somebody reaped. */
+static int host_tells(lua_State *L)
+{
+    struct {
+        uint64_t mask;
+        uint32_t unused[14];
+    } info = {.mask = 1 << 3};
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    waitpid(pid, NULL, 0);
+    bool told = ioctl(fd, _IOWR(0xff, 11, info), &info) == 0;
+    close(fd);
+    lua_pushboolean(L, told && (info.mask & 1 << 3) != 0);
+    return 1;
+}
+
 /* ---- descriptors ------------------------------------------------------- */
 
 /* close(fd): the number, whatever stands on it. */
@@ -175,11 +195,17 @@ static int host_state(lua_State *L)
 static lua_State *new_state(void)
 {
     static const luaL_Reg functions[] = {
-        {"sigchld", host_sigchld}, {"reaped", host_reaped},
-        {"reaper", host_reaper},   {"has_children", host_has_children},
-        {"close", host_close},     {"grow", host_grow},
-        {"touch", host_touch},     {"fork", host_fork},
-        {"state", host_state},     {NULL, NULL},
+        {"sigchld", host_sigchld},
+        {"reaped", host_reaped},
+        {"reaper", host_reaper},
+        {"has_children", host_has_children},
+        {"close", host_close},
+        {"grow", host_grow},
+        {"touch", host_touch},
+        {"fork", host_fork},
+        {"state", host_state},
+        {"tells", host_tells},
+        {NULL, NULL},
     };
     lua_State *L = luaL_newstate();
     luaL_openlibs(L);

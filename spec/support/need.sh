@@ -26,7 +26,6 @@ test     command  useradd           passwd
 test     module   cqueues           lua-cqueues
 test     module   luv               lua-luv
 test     module   socket            lua-socket
-guest    library  liblua5.4.so.0    liblua5.4-0
 guest    command  ip                iproute2
 guest    command  modprobe          kmod
 guest    command  mount             mount
@@ -47,7 +46,6 @@ bench    command  runc              runc
 has() {
   case $1 in
     command) command -v "$2" >/dev/null ;;
-    library) ldconfig -p | grep -qF "$2 " ;;
     module) lua5.4 -e "require '$2'" >/dev/null 2>&1 ;;
     header) "${CC:-cc}" -I "${LUA_INCDIR:-/usr/include/lua5.4}" \
       -include "$2" -E -x c /dev/null >/dev/null 2>&1 ;;
