@@ -5,6 +5,7 @@ local ids = require "userns.ids"
 local mounts = require "userns.mounts"
 local plan = require "userns.plan"
 local program = require "userns.program"
+local settings = require "userns.stages.settings"
 local stages = require "userns.stages"
 local sys = require "userns.sys"
 
@@ -135,6 +136,7 @@ local function lay_out(c)
   if d.lock_mounts then
     c.process_slot = c:open("/proc/self", "lock_mounts", {})
   end
+  settings.open(c)
   c.steps = {}
 end
 
@@ -170,6 +172,14 @@ local function owner_outside(identity, host)
   end
 end
 
+--- Whether the child must not run in the host's memory.
+local function is_separate(identity, d)
+  return identity.separate -- see ids
+    or d.init -- process 1 stays
+    or d.namespaces.time -- who enters it may share memory with nobody
+    or d.oom_score_adj ~= nil -- the kernel sets it for all that share memory
+end
+
 local SIDES <const> = {}
 for name, op in pairs(sys.ops()) do
   SIDES[name] = op.side
@@ -191,9 +201,10 @@ function compile.compile(d, process, host, what)
     return nil, error_object.invalid(problems)
   end
   local c <const> = setmetatable({
-    d = d, process = process, host = host, identity = identity, separate = identity.separate or d.init,
+    d = d, process = process, host = host, identity = identity, separate = is_separate(identity, d),
     program = what or program.of(process, host),
     steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
+    raised = {},
   }, context)
   lay_out(c)
   for _, s in ipairs(stages) do

@@ -22,6 +22,13 @@ local SPECIAL <const> = {
   join = function(d)
     return next(d.join) and d.join or nil
   end,
+  sysctl = function(d)
+    local map <const> = {}
+    for _, setting in ipairs(d.sysctl) do
+      map[setting.key] = setting.value
+    end
+    return map
+  end,
   capabilities = function(d)
     local sets <const> = {}
     for name, set in next, d.capabilities do

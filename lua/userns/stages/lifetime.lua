@@ -31,17 +31,21 @@ function lifetime.join(c)
   end
 end
 
-function lifetime.clone(c)
+function lifetime.image(c)
   if c.separate then
     c:add { op = "image", path = c.host.image, source = c.d.init and "init" or nil }
   end
+end
+
+--- The child enters a time namespace, and what is nested, later.
+function lifetime.clone(c)
   if #c.joined > 0 then
     join(c)
   end
   local later <const> = identity.nested(c.d)
   local now <const> = {}
   for name in next, c.d.namespaces do
-    now[name] = not later[name]
+    now[name] = not later[name] and name ~= "time"
   end
   c:add { op = "clone", namespaces = namespace_list(now), source = "namespaces" }
   c:add { op = "close_fds", source = "process.fds" }
