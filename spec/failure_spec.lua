@@ -225,7 +225,7 @@ end
 -- Steps that nothing can refuse, or that a refusal does not end; and those that
 -- call what the small executable calls as often: it is refused first.
 local NEVER_FAIL <const> = { await = true, keyring = true, umask = true }
-local SHADOWED <const> = { close_fds = true, descriptors = true }
+local SHADOWED <const> = { close_fds = true, descriptors = true, oom_score = true }
 
 local function missing(trace, steps)
   local list <const> = {}
