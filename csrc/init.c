@@ -110,8 +110,10 @@ static void run(void *child)
 static uint64_t sharing(const struct arena *arena)
 {
     const union any_step *join = find(arena, OP_join);
-    bool time = join != NULL && (join->join.namespaces & CLONE_NEWTIME) != 0;
-    return find(arena, OP_lock_mounts) != NULL || time ? 0 : CLONE_VM;
+    bool alone = find(arena, OP_lock_mounts) != NULL ||
+                 find(arena, OP_time) != NULL ||
+                 (join != NULL && (join->join.namespaces & CLONE_NEWTIME) != 0);
+    return alone ? 0 : CLONE_VM;
 }
 
 /* The child becomes the host's (CLONE_PARENT).  One that is to execute the

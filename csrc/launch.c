@@ -367,13 +367,13 @@ static int await_pid(struct launch *l)
     return (int)load(pid);
 }
 
-/* Until the kernel has cleared the child's tid: at execve as at exit.  It does
-   so only as long as somebody shares the child's memory, hence the second and
-   third look. */
+/* Until the child's tid is cleared: at execve as at exit.  The kernel does so
+   as long as somebody shares the child's memory, or else the executable, which
+   outlives both; hence the second look. */
 static bool is_over(const struct launch *l)
 {
-    return load(&l->control->tid) == 0 || has_ended(l->pidfd) ||
-           has_ended(l->image_pidfd);
+    int witness = l->image_pidfd >= 0 ? l->image_pidfd : l->pidfd;
+    return load(&l->control->tid) == 0 || has_ended(witness);
 }
 
 static void await_end(struct launch *l)
@@ -413,6 +413,15 @@ static int write_proc(struct launch *l, const struct step *s, const char *file,
     return n == (ssize_t)length ? 0 : fail(l, s->number, SYS_write);
 }
 
+static int raise_limit(struct launch *l, const struct step_raise_limit *s)
+{
+    const uint64_t limit[] = {(uint64_t)s->hard, (uint64_t)s->hard};
+    long error = raw_syscall(SYS_prlimit64, l->pid, (long)s->resource,
+                             (long)limit, 0, 0, 0);
+    errno = (int)-error;
+    return error == 0 ? 0 : fail(l, s->step.number, SYS_prlimit64);
+}
+
 static int release(struct launch *l)
 {
     uint32_t *released = &l->control->released;
@@ -433,6 +442,8 @@ static int run_parent_step(struct launch *l, const union any_step *s)
         return write_proc(l, &s->step, "gid_map", text(l, s->gid_map.map));
     case OP_meet:
         return meet(l);
+    case OP_raise_limit:
+        return raise_limit(l, &s->raise_limit);
     case OP_release:
         return release(l);
     default:

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "caps.h"
 #include "check.h"
@@ -13,6 +12,7 @@
 #include "ip.h"
 #include "mountwords.h"
 #include "pack.h"
+#include "settingwords.h"
 #include "sys.h"
 
 #define METATABLE "userns.program"
@@ -234,32 +234,42 @@ static int64_t pack_signal(struct packer *p, const char *field)
     return value;
 }
 
-static int64_t pack_limit(struct packer *p, const char *field)
+static uint64_t check_limit(lua_State *L, int arg)
 {
-    static const struct word limits[] = {
-        {"as", RLIMIT_AS},
-        {"core", RLIMIT_CORE},
-        {"cpu", RLIMIT_CPU},
-        {"data", RLIMIT_DATA},
-        {"fsize", RLIMIT_FSIZE},
-        {"locks", RLIMIT_LOCKS},
-        {"memlock", RLIMIT_MEMLOCK},
-        {"msgqueue", RLIMIT_MSGQUEUE},
-        {"nice", RLIMIT_NICE},
-        {"nofile", RLIMIT_NOFILE},
-        {"nproc", RLIMIT_NPROC},
-        {"rss", RLIMIT_RSS},
-        {"rtprio", RLIMIT_RTPRIO},
-        {"rttime", RLIMIT_RTTIME},
-        {"sigpending", RLIMIT_SIGPENDING},
-        {"stack", RLIMIT_STACK},
-        {NULL, 0},
-    };
+    return userns_check_words(L, arg, userns_limits, "resource limit");
+}
+
+static uint64_t check_persona(lua_State *L, int arg)
+{
+    return userns_check_words(L, arg, userns_personas, "personality");
+}
+
+static uint64_t check_fs_rights(lua_State *L, int arg)
+{
+    return userns_check_words(L, arg, userns_fs_rights, "Landlock right");
+}
+
+static uint64_t check_net_rights(lua_State *L, int arg)
+{
+    return userns_check_words(L, arg, userns_net_rights, "Landlock right");
+}
+
+static uint64_t check_scopes(lua_State *L, int arg)
+{
+    return userns_check_words(L, arg, userns_scopes, "Landlock scope");
+}
+
+/* What there is no limit to is the kernel's RLIM_INFINITY. */
+static int64_t pack_amount(struct packer *p, const char *field)
+{
     lua_getfield(p->L, -1, field);
-    uint64_t resource =
-        userns_check_words(p->L, lua_gettop(p->L), limits, "resource limit");
+    int arg = lua_gettop(p->L);
+    bool unlimited = lua_type(p->L, arg) == LUA_TSTRING &&
+                     strcmp(lua_tostring(p->L, arg), "unlimited") == 0;
+    int64_t amount =
+        unlimited ? -1 : userns_check_integer(p->L, arg, 0, LUA_MAXINTEGER);
     lua_pop(p->L, 1);
-    return (int64_t)resource;
+    return amount;
 }
 
 /* All zero for none. */
@@ -315,7 +325,12 @@ static at pack_descriptors(struct packer *p, const char *field)
 #define CAPS(field)        s->field = pack_words(p, #field, userns_check_caps);
 #define SECUREBITS(field)  s->field = pack_words(p, #field, check_securebits);
 #define SIGNAL(field)      s->field = pack_signal(p, #field);
-#define LIMIT(field)       s->field = pack_limit(p, #field);
+#define LIMIT(field)       s->field = pack_words(p, #field, check_limit);
+#define PERSONA(field)     s->field = pack_words(p, #field, check_persona);
+#define AMOUNT(field)      s->field = pack_amount(p, #field);
+#define FS_RIGHTS(field)   s->field = pack_words(p, #field, check_fs_rights);
+#define NET_RIGHTS(field)  s->field = pack_words(p, #field, check_net_rights);
+#define SCOPES(field)      s->field = pack_words(p, #field, check_scopes);
 #define ADDRESS(field)     s->field = pack_address(p, #field);
 #define DESCRIPTORS(field) s->field = pack_descriptors(p, #field);
 #include "ops.def"
@@ -345,6 +360,11 @@ static const struct {
 #define SIGNAL(field)      #field,
 #define LIMIT(field)       #field,
 #define ADDRESS(field)     #field,
+#define AMOUNT(field)      #field,
+#define PERSONA(field)     #field,
+#define FS_RIGHTS(field) #field,
+#define NET_RIGHTS(field) #field,
+#define SCOPES(field) #field,
 #define DESCRIPTORS(field) #field,
 #define END(name)          NULL}},
 #include "ops.def"
@@ -388,6 +408,8 @@ static int64_t slot_of(const union any_step *s)
         return s->take.slot;
     case OP_namespace:
         return s->namespace.slot;
+    case OP_ruleset:
+        return s->ruleset.slot;
     default:
         return -1;
     }

@@ -75,7 +75,12 @@ struct descriptors {
 #define CAPS(field)        uint64_t field;
 #define SECUREBITS(field)  uint64_t field;
 #define SIGNAL(field)      int64_t field;
-#define LIMIT(field)       int64_t field;
+#define LIMIT(field)       uint64_t field;
+#define AMOUNT(field)      int64_t field;
+#define PERSONA(field)     uint64_t field;
+#define FS_RIGHTS(field)   uint64_t field;
+#define NET_RIGHTS(field)  uint64_t field;
+#define SCOPES(field)      uint64_t field;
 #define ADDRESS(field)     at field;
 #define DESCRIPTORS(field) at field;
 #include "ops.def"

@@ -52,6 +52,10 @@ char **step_strings(const struct child *c, at offset);
 /* Every byte, or a refusal. */
 long step_write(struct child *c, long fd, const char *data, size_t size);
 
+/* A value into a file of the kernel's, from a directory. */
+long step_write_file(struct child *c, long dir, const char *path,
+                     const char *value);
+
 /* Every handler gone, and these signals blocked: bit 0 is signal 1. */
 long step_signals(struct child *c, uint64_t blocked);
 

@@ -29,16 +29,21 @@ long step_write(struct child *c, long fd, const char *data, size_t size)
     return 0;
 }
 
-long userns_do_sysctl(struct child *c, const struct step_sysctl *s)
+long step_write_file(struct child *c, long dir, const char *path,
+                     const char *value)
 {
-    const char *value = text(c, s->value);
-    long fd =
-        CALL(c, openat, AT_FDCWD, text(c, s->path), O_WRONLY | O_CLOEXEC, 0);
+    long fd = CALL(c, openat, dir, path, O_WRONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return fd;
     long error = step_write(c, fd, value, strlen(value));
     shut(fd);
     return error;
+}
+
+long userns_do_sysctl(struct child *c, const struct step_sysctl *s)
+{
+    long dir = s->slot < 0 ? AT_FDCWD : *slot(c, s->slot);
+    return step_write_file(c, dir, text(c, s->path), text(c, s->value));
 }
 
 long userns_do_rlimit(struct child *c, const struct step_rlimit *s)

@@ -63,6 +63,8 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_caps(L);
     userns_open_seccomp(L);
     userns_open_filter(L);
+    userns_open_landlock(L);
+    userns_open_words(L);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, sys_index);
     lua_setfield(L, -2, "__index");

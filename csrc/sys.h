@@ -15,6 +15,7 @@ void userns_open_file(lua_State *L);      /* what files are */
 void userns_open_filter(lua_State *L);    /* filters, through libseccomp */
 void userns_open_identity(lua_State *L);  /* ids, groups, umask */
 void userns_open_idmap(lua_State *L);     /* uid_map, gid_map, setgroups */
+void userns_open_landlock(lua_State *L);  /* Landlock */
 void userns_open_launch(lua_State *L);    /* an arena becomes a child */
 void userns_open_mount(lua_State *L);     /* mount, umount, pivot_root */
 void userns_open_mountfd(lua_State *L);   /* mounts as descriptors */
@@ -25,5 +26,6 @@ void userns_open_prctl(lua_State *L);     /* prctl in words */
 void userns_open_process(lua_State *L);   /* processes by pidfd */
 void userns_open_seccomp(lua_State *L);   /* filters of system calls */
 void userns_open_uts(lua_State *L);       /* host and domain name, uname */
+void userns_open_words(lua_State *L);     /* the words of settings */
 
 #endif

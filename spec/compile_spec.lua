@@ -28,9 +28,10 @@ local function user(other)
     helpers = {},
     setgroups = "allow",
     capabilities = {},
-    nofile = { soft = 1024, hard = 4096 },
+    limits = { nofile = { soft = 1024, hard = 4096 } },
     image = "/lib/userns-init",
     uplinks = { pasta = "/usr/bin/pasta" },
+    landlock = 7,
     env = { PATH = "/usr/bin:/bin", TERM = "dumb" },
     environ = { PATH = "/usr/bin:/bin", TERM = "dumb", SECRET = "s" },
   }, other)
@@ -340,7 +341,7 @@ describe("the namespaces of a plan", function()
 
   it("are in the kernel's order, whatever the description's", function()
     assert.equal("user mnt pid net ipc uts cgroup", created {})
-    assert.equal("user net uts time", created { namespaces = { "time", "uts", "net", "user" } })
+    assert.equal("user net uts", created { namespaces = { "uts", "net", "user" } })
     assert.equal("user mnt pid uts", created { share = { "net", "cgroup", "ipc" } })
     assert.equal("uts", created { namespaces = "uts" })
   end)
@@ -453,7 +454,7 @@ describe("the plan of a whole container", function()
     }, {
       "sh", "-c", "id -u; hostname", uid = 1000, gid = 1000, groups = { 10, 20 }, cwd = "/home/box", stdin = "null",
       stdout = "capture", stderr = "stdout", fds = { [5] = 7 },
-    }, root { nofile = { soft = 32, hard = 64 } })
+    }, root { limits = { nofile = { soft = 32, hard = 64 } } })
     assert.equal([[
   1  parent  image         path=/lib/userns-init
   2  parent  clone         namespaces=user,mnt,pid,net,ipc,uts,cgroup
@@ -531,6 +532,59 @@ describe("the plan of a whole container", function()
   end)
 end)
 
+describe("the settings of a plan", function()
+  it("each have a step, where it may be done and as late as that", function()
+    local plan <const> = plan_of({
+      sysctl = { ["net.ipv4.ip_forward"] = 1, ["kernel.sem"] = "1 2 3 4" },
+      time_offsets = { monotonic = -1.5, boottime = 60 },
+      personality = "linux32", nice = 5, affinity = "0-2", oom_score_adj = 500,
+      rlimits = { nofile = 64, cpu = { soft = 1, hard = "unlimited" }, core = "unlimited" },
+      hostname = "box",
+    }, { "/bin/true" })
+    assert.equal([[
+  1  parent  image         path=/lib/userns-init
+  2  child   oom_score     value=500
+  3  parent  clone         namespaces=user,mnt,pid,net,ipc,uts,cgroup
+  4  child   close_fds
+  5  child   pdeathsig     signal=KILL
+  6  child   await
+  7  parent  setgroups     value=deny
+  8  parent  uid_map       map=0:1000:1
+  9  parent  gid_map       map=0:100:1
+ 10  parent  release
+ 11  child   time          offsets="monotonic -2 500000000\nboottime 60 0"
+ 12  child   undumpable
+ 13  child   loopback
+ 14  child   sysctl        path=/proc/sys/user/max_user_namespaces value=0
+ 15  child   propagation   kind=private
+ 16  child   sysctl        path=/proc/sys/kernel/sem value="1 2 3 4"
+ 17  child   sysctl        path=/proc/sys/net/ipv4/ip_forward value=1
+ 18  child   hostname      name=box
+ 19  child   setsid
+ 20  child   keyring
+ 21  child   personality   persona=linux32
+ 22  child   nice          value=5
+ 23  child   affinity      cpus=0,1,2
+ 24  child   umask         mask=022
+ 25  child   chdir         path=/
+ 26  child   bounding      keep=none
+ 27  child   capabilities  effective=none permitted=none inheritable=none ambient=none
+ 28  child   no_new_privs
+ 29  child   descriptors   fds=0:inherit,1:inherit,2:inherit
+ 30  child   rlimit        resource=core soft=unlimited hard=unlimited
+ 31  child   rlimit        resource=cpu soft=1 hard=unlimited
+ 32  child   rlimit        resource=nofile soft=64 hard=64
+ 33  child   signals
+ 34  child   exec          /bin/true]], tostring(plan))
+  end)
+
+  it("take the child out of the host's memory where that would take part in them", function()
+    assert.equal("clone", plan_of({ nice = 1 })[1].op)
+    assert.same({ op = "image", side = "parent", path = "/lib/userns-init" }, plan_of({ oom_score_adj = 1 })[1])
+    assert.equal("image", plan_of({ namespaces = { "user", "time" } })[1].op)
+  end)
+end)
+
 describe("the limits of a plan", function()
   local function binds(count)
     local mounts <const> = { { type = "tmpfs", target = "/t" } }
@@ -557,6 +611,36 @@ describe("the limits of a plan", function()
       op = "open", side = "child", source = "mounts[1001].source", slot = 999, path = "/s1000", copy = true,
       recursive = true,
     }, opens[1000])
+  end)
+
+  it("are lifted for the set-up, and in the end what the description names", function()
+    local description <const> = binds(1000)
+    description.rlimits = { nofile = { soft = 8, hard = 16 } }
+    assert.same({
+      { op = "rlimit", side = "child", source = "mounts", resource = "nofile", soft = 4096, hard = 4096 },
+      { op = "rlimit", side = "child", resource = "core", soft = 0, hard = 0 },
+      { op = "rlimit", side = "child", source = "rlimits.nofile", resource = "nofile", soft = 8, hard = 16 },
+    }, all(plan_of(description), "rlimit"))
+  end)
+
+  it("are raised by the parent where the child could not, before anything depends on them", function()
+    local description <const> = binds(1000)
+    description.rlimits = { nofile = 8192, cpu = "unlimited" }
+    local facts <const> = user {
+      limits = { nofile = { soft = 1024, hard = 4096 }, cpu = { soft = "unlimited", hard = "unlimited" } },
+    }
+    local plan <const> = plan_of(description, nil, facts)
+    assert.same({
+      { op = "raise_limit", side = "parent", source = "rlimits.nofile", resource = "nofile", hard = 8192 },
+    }, all(plan, "raise_limit"))
+    assert.same({
+      { op = "rlimit", side = "child", source = "mounts", resource = "nofile", soft = 8192, hard = 8192 },
+      { op = "rlimit", side = "child", resource = "core", soft = 0, hard = 0 },
+      {
+        op = "rlimit", side = "child", source = "rlimits.cpu", resource = "cpu", soft = "unlimited", hard = "unlimited",
+      },
+      { op = "rlimit", side = "child", source = "rlimits.nofile", resource = "nofile", soft = 8192, hard = 8192 },
+    }, all(plan, "rlimit"))
   end)
 
   it("are left alone for few", function()
@@ -1110,6 +1194,8 @@ local function stdio()
   return pick { "inherit", "null", "pipe", 0, 1, io.stderr }
 end
 
+local fill
+
 -- Good values by the name of the field; a field that is not here gets none.
 local GOOD
 GOOD = {
@@ -1149,6 +1235,28 @@ GOOD = {
   hidepid = function() return pick { "off", "invisible" } end,
   ptmxmode = function() return pick { 438, "0600" } end,
   devices = function() return list_of(function() return pick { "/dev/fuse", "//dev/net/tun/", "/a", "/." } end, 2) end,
+  landlock = function() return fill({}, schema.landlock.fields, 0.6) end,
+  fs = function()
+    return list_of(function()
+      return { path = path(), allow = pick { "read", { "write", "refer" }, "ioctl" }, optional = chance(0.5) }
+    end, 3)
+  end,
+  tcp = function()
+    return { [pick { "bind", "connect" }] = list_of(function() return random(0, 65535) end, 3) }
+  end,
+  scope = function() return pick { "signal", { "abstract_unix_socket", "signal" } } end,
+  sysctl = function()
+    local key <const> = pick { "net.ipv4.ip_forward", "net/a.b/c", "kernel.sem", "user.max_mnt_namespaces" }
+    return { [key] = pick { 0, "1 2", "\n" } }
+  end,
+  time_offsets = function() return { [pick(schema.clocks)] = pick { 0, -1.5, 1 << 31, 0.999999999999 } } end,
+  personality = function() return pick { "linux32", "LINUX", { "linux", "uname26" }, {} } end,
+  nice = function() return pick { -20, 0, 19 } end,
+  affinity = function() return pick { { 0 }, { 3, 1, 3 }, "0-3,8191" } end,
+  oom_score_adj = function() return pick { -1000, 0, 1000 } end,
+  rlimits = function()
+    return { [pick(schema.limits)] = pick { 0, "unlimited", 5000, { soft = 1, hard = "unlimited" }, math.maxinteger } }
+  end,
   target = below,
   size = function() return pick { 0, "64M", 4096 } end,
   mode = function() return pick { 0, 493, "0755", "7777" } end,
@@ -1188,7 +1296,7 @@ for _, name in ipairs {
   GOOD[name] = flag
 end
 
-local function fill(value, fields, probability)
+function fill(value, fields, probability)
   for _, field in ipairs(fields) do
     if GOOD[field.name] and (field.required or chance(probability)) then
       value[field.name] = GOOD[field.name](field)
@@ -1313,7 +1421,11 @@ local ORDER <const> = {
   { "setgroups", "gid_map" }, { "uid_map", "gid_map" },
   { "gid_map", "release" }, { "await", "newuidmap" }, { "setgroups", "newgidmap" },
   { "newgidmap", "release" }, { "release", "loopback" }, { "release", "open" }, { "undumpable", "mount" },
-  { "sysctl", "open" }, { "open", "setgid" }, { "open", "setuid" }, { "open", "root_bind" },
+  { "image", "oom_score" }, { "oom_score", "clone" }, { "time", "undumpable" }, { "sysctl", "root_bind" },
+  { "sysctl", "root_tmpfs" }, { "sysctl", "pivot_root" }, { "affinity", "capabilities" }, { "raise_limit", "await" },
+  { "pivot_root", "ruleset" }, { "ruleset", "path_rule" }, { "ruleset", "port_rule" }, { "path_rule", "landlock" },
+  { "port_rule", "landlock" }, { "no_new_privs", "landlock" }, { "landlock", "descriptors" },
+  { "open", "setgid" }, { "open", "setuid" }, { "open", "root_bind" },
   { "open", "root_tmpfs" }, { "open", "root_overlay" }, { "open", "overlay" }, { "root_overlay", "mount" },
   { "overlay", "mask" }, { "open", "root_host" }, { "open", "bind" }, { "root_bind", "bind" },
   { "root_bind", "mount" }, { "root_tmpfs", "mount" }, { "root_host", "mount" }, { "root_host", "mask" },
@@ -1328,9 +1440,11 @@ local ORDER <const> = {
 local function places(plan)
   local first <const>, last <const>, count <const> = {}, {}, {}
   for i, step in ipairs(plan) do
-    first[step.op] = first[step.op] or i
-    last[step.op] = i
-    count[step.op] = (count[step.op] or 0) + 1
+    -- with locked mounts, those of inner namespaces come when these are there
+    local op <const> = step.op == "sysctl" and step.slot and "late_sysctl" or step.op
+    first[op] = first[op] or i
+    last[op] = i
+    count[op] = (count[op] or 0) + 1
   end
   return first, last, count
 end
@@ -1349,7 +1463,7 @@ local function check_order(plan)
 end
 
 -- What leaves a descriptor to a later step.
-local FILLS <const> = { idmap = true, mount = true, open = true, overlay = true, take = true }
+local FILLS <const> = { idmap = true, mount = true, open = true, ruleset = true, overlay = true, take = true }
 
 --- The slots that an overlay takes its layers from.
 local function layers_of(step)
@@ -1430,11 +1544,12 @@ local HOSTS <const> = {
       helpers = { uid = "/bin/newuidmap" },
     }
   end,
-  function() return root { capabilities = {} } end,
+  function() return root { capabilities = {}, landlock = 0 } end,
+  function() return user { landlock = random(6) } end,
   function()
     return root { subids = { uid = { { start = 100000, count = 9 } }, gid = { { start = 5, count = 1 } } } }
   end,
-  function() return user { nofile = { soft = 33, hard = 40 }, env = {}, environ = {} } end,
+  function() return user { limits = { nofile = { soft = 33, hard = 40 } }, env = {}, environ = {} } end,
 }
 
 local function check_compiled(d, process, facts)

@@ -92,6 +92,16 @@ local DESCRIPTIONS <const> = {
     },
   },
   ["a process with input"] = { process = { "/bin/cat", input = "" } },
+  sysctl = { sysctl = { ["net.ipv4.ip_forward"] = 1, ["net/ipv4/conf/a.b/forwarding"] = "0" } },
+  settings = {
+    time_offsets = { monotonic = -1.5 }, personality = "LINUX32", nice = 5, affinity = "0-2", oom_score_adj = 7,
+    rlimits = { nofile = 64, cpu = { soft = 1, hard = "unlimited" }, fsize = "1M" },
+  },
+  landlock = {
+    landlock = {
+      fs = { { path = "/", allow = "read", optional = true } }, tcp = { bind = {}, connect = { 80 } }, scope = "signal",
+    },
+  },
   strict = { strict = true, uid_map = { { inside = 0, outside = 1, count = 1 } } },
 }
 
@@ -119,6 +129,8 @@ describe("a container's description of itself", function()
       devices = {},
       capabilities = {},
       securebits = {},
+      sysctl = {},
+      rlimits = {},
       no_new_privs = true,
       allow_userns = false,
       lock_mounts = false,
@@ -162,7 +174,7 @@ describe("a container's description of itself", function()
   end)
 
   it("has no field of a namespace that it has not", function()
-    assert.same({ "capabilities", "mounts", "namespaces", "process", "securebits" }, (function()
+    assert.same({ "capabilities", "mounts", "namespaces", "process", "rlimits", "securebits", "sysctl" }, (function()
       local names <const> = {}
       for name, value in pairs(box_of({ namespaces = {} }):describe()) do
         names[#names + 1] = type(value) == "table" and name or nil

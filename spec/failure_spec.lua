@@ -225,7 +225,7 @@ end
 -- Steps that nothing can refuse, or that a refusal does not end; and those that
 -- call what the small executable calls as often: it is refused first.
 local NEVER_FAIL <const> = { await = true, keyring = true, umask = true }
-local SHADOWED <const> = { close_fds = true, descriptors = true }
+local SHADOWED <const> = { close_fds = true, descriptors = true, oom_score = true }
 
 local function missing(trace, steps)
   local list <const> = {}
@@ -274,9 +274,9 @@ end
 -- What no plan of a way's has; root of a namespace with one id goes without much.
 -- `hold` is in those that make a user namespace for the map of a mount.
 local NOT_PLANNED <const> = {
-  root = { "hold", "newgidmap", "newuidmap" },
-  user = { "hold" },
-  userns = { "groups", "hold", "newgidmap", "newuidmap", "setgid", "setgroups", "setuid" },
+  root = { "hold", "newgidmap", "newuidmap", "raise_limit" },
+  user = { "hold", "raise_limit" },
+  userns = { "groups", "hold", "newgidmap", "newuidmap", "raise_limit", "setgid", "setgroups", "setuid" },
 }
 
 describe("a launch", function()
@@ -296,7 +296,7 @@ describe("a launch", function()
 
   local function check(name)
     local trace <const> = record(name)
-    assert.equal(is_root and name ~= "shared", trace.image ~= nil)
+    assert.equal(name == "separate" or is_root and name ~= "shared", trace.image ~= nil)
     assert.same({}, missing(trace, walk(name, trace)))
   end
 
@@ -314,6 +314,10 @@ describe("a launch", function()
 
     it("does so with a filter of system calls", function()
       check "filtered"
+    end)
+
+    it("does so from the separate image, where the host's memory will not do", function()
+      check "separate"
     end)
   end
 

@@ -95,7 +95,7 @@ end)
 describe("every field of the schema", function()
   -- No field takes any of these.
   local WRONG <const> = {
-    ["a function"] = print, ["a thread"] = coroutine.create(print), ["not a number"] = NAN, ["a negative"] = -1,
+    ["a function"] = print, ["a thread"] = coroutine.create(print), ["not a number"] = NAN, ["a negative"] = -1001,
   }
 
   local REQUIRED <const> = { target = "/t", source = "/s", lower = { "/l", "/m" } }

@@ -68,6 +68,15 @@ local TYPES <const> = {
   ["hooks"] = "userns.Hooks",
   ["host name"] = "string",
   ["mode (0 to 07777, or an octal string)"] = "integer|string",
+  ["Landlock rules"] = "userns.Landlock",
+  ["Landlock rule"] = "userns.LandlockRule",
+  ["table of ports"] = "userns.LandlockPorts",
+  ["list of ports"] = "integer[]",
+  ["list of rights"] = "string|string[]",
+  ["list of scopes"] = "string|string[]",
+  ["list of personalities"] = "string|string[]",
+  ["list of processors, or \"0-3,5\""] = "integer[]|string",
+  ["map of settings"] = "table<string, string|integer>",
   ["mount"] = "userns.MountEntry",
   ["process"] = "userns.ProcessSpec",
   ["rule"] = "userns.FilterRule",
@@ -75,6 +84,11 @@ local TYPES <const> = {
   ["signal name or number"] = "string|integer",
   ["size (bytes, or \"64M\")"] = "integer|string",
   ["string"] = "string",
+  ["seconds, also negative"] = "number",
+  ["table of offsets"] = "userns.TimeOffsets",
+  ["table of limits"] = "userns.Rlimits",
+  ["integer or \"unlimited\" or { soft, hard }"] = "integer|\"unlimited\"|userns.Rlimit",
+  ["size (bytes, or \"64M\") or \"unlimited\" or { soft, hard }"] = "integer|string|userns.Rlimit",
 }
 
 local function lookup(name)
@@ -261,6 +275,13 @@ function luacats.userns(c)
   add_record(out, "userns.ProcessSpec", schema.process.fields)
   out.add("---@field [integer] string The argument vector.")
   add_record(out, "userns.Hooks", schema.hooks.fields)
+  out.add("")
+  out.add("---@alias userns.Rlimit { soft: integer|string, hard: integer|string }")
+  add_record(out, "userns.LandlockRule", schema.fs_rule.fields)
+  add_record(out, "userns.LandlockPorts", schema.tcp.fields)
+  add_record(out, "userns.Landlock", schema.landlock.fields)
+  add_record(out, "userns.TimeOffsets", schema.time_offsets.fields)
+  add_record(out, "userns.Rlimits", schema.rlimits.fields)
   add_record(out, "userns.Description", schema.description.fields)
   add_classes(out, c, CLASSES)
   out.add("")

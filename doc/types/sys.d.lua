@@ -868,6 +868,18 @@ function sys.stat(file, how) end
 ---See readlink(2).
 function sys.readlink(path) end
 
+---What the kernel's Landlock can do, as the number of its ABI; 0 where there is
+---none.
+---@return integer abi or nil
+---@return userns.Error err
+---See landlock(7).
+function sys.landlock_abi() end
+
+---The words that there are for a setting of the kernel's, in order.
+---@param kind "limit"|"personality"|"scope"
+---@return string[] words
+function sys.words(kind) end
+
 ---The mounts that a process sees.
 ---@param process? integer|"self"|userns.Process "self", the calling thread, when absent
 ---@return userns.Mount[]? mounts of two on one target, the one in sight is no other's parent

@@ -254,6 +254,44 @@
 ---@field before_exec? function Everything is done but the sealing; the program is next.
 ---@field exited? function The program has ended; called with the result too, unless the handle was closed before.
 
+---@alias userns.Rlimit { soft: integer|string, hard: integer|string }
+
+---@class userns.LandlockRule
+---@field path string A file, or a directory with all below it, as the program would find it; symbolic links are followed.
+---@field allow string|string[] `read` (files and the names in directories), `write` (also truncate), `execute`, `create` and `remove` (names in directories), `refer` (link and rename between directories), `ioctl` (of devices).
+---@field optional? boolean A path that does not exist is passed over. Default: false.
+
+---@class userns.LandlockPorts
+---@field bind? integer[] Ports that may be bound; 0 is one of the kernel's choice. Default: any.
+---@field connect? integer[] Ports that may be connected to. Default: any.
+
+---@class userns.Landlock
+---@field fs? userns.LandlockRule[] What is allowed with files; nothing that is not listed. Default: not restricted.
+---@field tcp? userns.LandlockPorts What is allowed with TCP. Default: not restricted.
+---@field scope? string|string[] What is not to reach out of the container: abstract Unix sockets, signals. Default: not restricted.
+
+---@class userns.TimeOffsets
+---@field monotonic? number Added to CLOCK_MONOTONIC and its kin. Default: 0.
+---@field boottime? number Added to CLOCK_BOOTTIME, and so to the uptime in /proc/uptime. Default: 0.
+
+---@class userns.Rlimits
+---@field as? integer|string|userns.Rlimit Address space.
+---@field core? integer|string|userns.Rlimit Core dumps; `0` unless it is given.
+---@field cpu? integer|"unlimited"|userns.Rlimit Seconds of processor time, then SIGXCPU, at the hard limit SIGKILL.
+---@field data? integer|string|userns.Rlimit Heap and other private memory that can be written.
+---@field fsize? integer|string|userns.Rlimit A file that is written, then SIGXFSZ.
+---@field locks? integer|"unlimited"|userns.Rlimit File locks; no kernel since 2.4 looks at it.
+---@field memlock? integer|string|userns.Rlimit Memory locked against swapping.
+---@field msgqueue? integer|string|userns.Rlimit POSIX message queues of the user.
+---@field nice? integer|"unlimited"|userns.Rlimit 20 less the lowest nice value that can be taken.
+---@field nofile? integer|"unlimited"|userns.Rlimit Descriptors, counted as the highest number and one.
+---@field nproc? integer|"unlimited"|userns.Rlimit Processes of the user, counted for each user namespace and in those around it too.
+---@field rss? integer|string|userns.Rlimit Resident memory; no kernel since 2.6 looks at it.
+---@field rtprio? integer|"unlimited"|userns.Rlimit The highest real-time priority that can be taken.
+---@field rttime? integer|"unlimited"|userns.Rlimit Microseconds without a blocking call under real-time scheduling.
+---@field sigpending? integer|"unlimited"|userns.Rlimit Queued signals of the user.
+---@field stack? integer|string|userns.Rlimit Stack of the main thread.
+
 ---@class userns.Description
 ---@field namespaces? string|string[] Namespaces to create; `{}`: none. Default: all but time, less `share`.
 ---@field share? string|string[] Names taken off the default of `namespaces`. Default: none.
@@ -275,6 +313,14 @@
 ---@field no_new_privs? boolean Executing a file gains no privilege. Default: true.
 ---@field seccomp? "default"|string|userns.Filter A filter of system calls: `"default"`: what container runtimes deny; or rules, or a BPF program. Default: none.
 ---@field cgroup? userns.CgroupLimits A cgroup of its own, with limits; `{}`: without. Removed when the program has ended, and whoever is left in it killed. Default: none of its own.
+---@field landlock? userns.Landlock What the program is restricted to, whoever it is and wherever it mounts. Default: none.
+---@field sysctl? table<string, string|integer> Settings of the new namespaces: `net.*` (net), `kernel.msg* sem shm*` and `fs.mqueue.*` (ipc), `user.max_*` (user). A key has dots or slashes, as with sysctl(8). Default: none.
+---@field time_offsets? userns.TimeOffsets Seconds by which the clocks of a new time namespace go ahead; adds `time` to the default of `namespaces`. Default: none.
+---@field personality? string|string[] Execution domain, `linux` or `linux32`, and flags of personality(2) in lower case. Default: the caller's.
+---@field nice? integer Nice value. Default: the caller's.
+---@field affinity? integer[]|string Processors to run on, as a list or `"0-3,5"`. Default: the caller's.
+---@field oom_score_adj? integer How soon the program is ended for want of memory: -1000 (never) to 1000. Default: the caller's.
+---@field rlimits? userns.Rlimits Resource limits by name; a single value is both, the soft and the hard one. Default: the caller's, but no core dumps.
 ---@field allow_userns? boolean Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`. Default: false.
 ---@field lock_mounts? boolean The program's namespaces do not own the mounts: what is read-only or hidden stays so, whatever it keeps. Default: if `sys_admin` is kept.
 ---@field die_with_parent? boolean The container ends with the host program, however that ends; without `init`, a program that means to can undo it. Default: true.

@@ -6,6 +6,7 @@ local mounts = require "userns.mounts"
 local network = require "userns.network"
 local plan = require "userns.plan"
 local program = require "userns.program"
+local settings = require "userns.stages.settings"
 local stages = require "userns.stages"
 local sys = require "userns.sys"
 
@@ -141,6 +142,7 @@ local function lay_out(c)
   if d.lock_mounts then
     c.process_slot = c:open("/proc/self", "lock_mounts", {})
   end
+  settings.open(c)
   c.steps = {}
 end
 
@@ -176,6 +178,14 @@ local function owner_outside(identity, host)
   end
 end
 
+--- Whether the child must not run in the host's memory.
+local function is_separate(identity, d)
+  return identity.separate -- see ids
+    or d.init -- process 1 stays
+    or d.namespaces.time -- who enters it may share memory with nobody
+    or d.oom_score_adj ~= nil -- the kernel sets it for all that share memory
+end
+
 local SIDES <const> = {}
 for name, op in pairs(sys.ops()) do
   SIDES[name] = op.side
@@ -202,9 +212,10 @@ function compile.compile(d, process, host, what)
     return nil, lacking
   end
   local c <const> = setmetatable({
-    d = d, process = process, host = host, identity = identity, separate = identity.separate or d.init,
+    d = d, process = process, host = host, identity = identity, separate = is_separate(identity, d),
     program = what or program.of(process, host),
     steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
+    raised = {},
   }, context)
   lay_out(c)
   for _, s in ipairs(stages) do

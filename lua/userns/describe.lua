@@ -25,6 +25,13 @@ local SPECIAL <const> = {
   hooks = function(d)
     return next(d.hooks) and d.hooks or nil
   end,
+  sysctl = function(d)
+    local map <const> = {}
+    for _, setting in ipairs(d.sysctl) do
+      map[setting.key] = setting.value
+    end
+    return map
+  end,
   capabilities = function(d)
     local sets <const> = {}
     for name, set in next, d.capabilities do

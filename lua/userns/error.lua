@@ -139,7 +139,7 @@ local HINTS <const> = {
     hint = "the file exists in a tree that is not the container's own" },
   { ops = { symlink = true }, code = "EROFS",
     hint = "a link here would leave traces outside the container; use a tmpfs above it" },
-  { ops = { sysctl = true }, code = "EROFS",
+  { ops = { sysctl = true }, code = "EROFS", source = "allow_userns",
     hint = "/proc/sys is read-only here, as it is in many containers; set allow_userns = true to go without" },
   { ops = CGROUP, code = "EACCES", hint = DELEGATION },
   { ops = CGROUP, code = "EPERM", hint = DELEGATION },
@@ -155,6 +155,18 @@ local HINTS <const> = {
     hint = "cgroup.parent does not exist below the hierarchy's mount" },
   { ops = CGROUP, code = "ENOENT", syscall = "openat", hint = "this kernel has no such limit" },
   { ops = CGROUP, code = "EEXIST", hint = "there is a cgroup of this name: leave cgroup.name out for one of its own" },
+  { ops = { sysctl = true }, code = "ENOENT",
+    hint = "this kernel has no such setting, or not for a namespace that is not the first" },
+  { ops = { sysctl = true }, code = "EACCES",
+    hint = "this kernel lets only privileged callers set it, or nobody outside the first namespace" },
+  { ops = { exec = true }, code = "EACCES", under = "landlock",
+    hint = "Landlock must allow to execute and read the program, its ELF interpreter and what they load" },
+  { ops = { time = true }, code = "EACCES",
+    hint = "the clocks of a new time namespace cannot be set after joining a user or a pid namespace" },
+  { ops = { time = true }, code = "ERANGE", hint = "a clock of the program's would be negative" },
+  { ops = { affinity = true }, code = "EINVAL", hint = "one of them is offline, or not in the caller's cpuset" },
+  { ops = { nice = true, oom_score = true }, code = "EACCES",
+    hint = "going lower needs privilege over the host, which no user namespace gives" },
   { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
     hint = "the directory is outside the container's root" },
   { ops = { overlay = true, root_overlay = true }, code = "EINVAL", syscall = "fsconfig",
@@ -194,10 +206,20 @@ local HINTS <const> = {
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 
-local function hint_for(step, err)
+local function has(plan, op)
+  for _, step in ipairs(plan) do
+    if step.op == op then
+      return true
+    end
+  end
+  return false
+end
+
+local function hint_for(step, err, plan)
   for _, row in ipairs(HINTS) do
     if row.ops[step.op] and row.code == err.code and (not row.place or PLACE[err.syscall])
-      and (not row.syscall or row.syscall == err.syscall) then
+      and (not row.syscall or row.syscall == err.syscall) and (not row.source or row.source == step.source)
+      and (not row.under or has(plan, row.under)) then
       return row.hint
     end
   end
@@ -218,7 +240,7 @@ function error_object.locate(err, plan)
   err.side = step.side
   err.path = part[2] or path_of(step)
   err.field = step.source and step.source .. (part[1] or "")
-  err.hint = hint_for(step, err)
+  err.hint = hint_for(step, err, plan)
   err.item = nil
   return err
 end

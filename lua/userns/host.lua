@@ -53,9 +53,24 @@ local function set_of(list)
   return set
 end
 
-local function open_files(read)
-  local soft, hard = (read("/proc/self/limits") or ""):match("Max open files%s+(%S+)%s+(%S+)")
-  return { soft = math.tointeger(tonumber(soft)) or 1024, hard = math.tointeger(tonumber(hard)) or 1024 }
+-- As /proc/PID/limits calls them.
+local LIMITS <const> = {
+  as = "address space", core = "core file size", cpu = "cpu time", data = "data size", fsize = "file size",
+  locks = "file locks", memlock = "locked memory", msgqueue = "msgqueue size", nice = "nice priority",
+  nofile = "open files", nproc = "processes", rss = "resident set", rtprio = "realtime priority",
+  rttime = "realtime timeout", sigpending = "pending signals", stack = "stack size",
+}
+
+local function limits(read)
+  local text <const> = read("/proc/self/limits") or ""
+  local found <const> = { nofile = { soft = 1024, hard = 1024 } }
+  for name, words in pairs(LIMITS) do
+    local soft <const>, hard <const> = text:match(("Max %s%%s+(%%S+)%%s+(%%S+)"):format(words))
+    if soft then
+      found[name] = { soft = math.tointeger(tonumber(soft)) or soft, hard = math.tointeger(tonumber(hard)) or hard }
+    end
+  end
+  return found
 end
 
 local ENVIRONMENT <const> = { "PATH", "TERM", "LANG", "TZ", "HOME" }
@@ -80,7 +95,8 @@ end
 ---@field helpers { uid: string?, gid: string? } paths of newuidmap and newgidmap
 ---@field setgroups "allow"|"deny" in the caller's user namespace
 ---@field capabilities table<string, boolean> effective
----@field nofile { soft: integer, hard: integer } limit of open files
+---@field limits table<string, { soft: integer|"unlimited", hard: integer|"unlimited" }> by resource
+---@field landlock integer ABI of the kernel's Landlock; 0 without one
 ---@field image string path of the separate image's executable
 ---@field cgroups userns.Hierarchy[]? where the description has a cgroup
 ---@field environ table<string, string> the host's environment
@@ -122,7 +138,8 @@ local function read_facts()
     subids = subids.of(uid, read),
     setgroups = (read("/proc/self/setgroups") or "allow"):match("%a+"),
     capabilities = set_of((sys.getcaps() or { effective = {} }).effective),
-    nofile = open_files(read),
+    limits = limits(read),
+    landlock = sys.landlock_abi() or 0,
     helpers = { uid = tool.find("newuidmap", look.exists), gid = tool.find("newgidmap", look.exists) },
     image = sys.image_path(),
   }

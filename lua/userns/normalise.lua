@@ -59,7 +59,7 @@ local function namespaces(description)
     return set_of(as_list(description.namespaces))
   end
   local set <const> = set_of(schema.namespaces)
-  set.time = nil
+  set.time = description.time_offsets and true or nil
   for _, name in ipairs(as_list(description.share)) do
     set[name] = nil
   end
@@ -215,6 +215,51 @@ local function seccomp(value)
   }
 end
 
+local function landlock(given)
+  if not given then
+    return nil
+  end
+  local rules <const>, tcp <const> = given.fs and {}, given.tcp or {}
+  for i, rule in ipairs(given.fs or {}) do
+    rules[i] = record(rule, schema.fs_rule.fields)
+    rules[i].allow = as_list(rule.allow)
+  end
+  return {
+    fs = rules,
+    tcp = { bind = copy(tcp.bind), connect = copy(tcp.connect) },
+    scope = given.scope and as_list(given.scope),
+  }
+end
+
+local function time_offsets(offsets)
+  return offsets and record(offsets, schema.time_offsets.fields)
+end
+
+local function personality(words)
+  local list <const> = words and as_list(words)
+  for i, word in ipairs(list or {}) do
+    list[i] = schema.persona(word)
+  end
+  return list
+end
+
+local function affinity(cpus)
+  return cpus and schema.cpus(cpus)
+end
+
+local function amount(value)
+  return value == "unlimited" and value or types.to_bytes(value)
+end
+
+local function rlimits(value)
+  local complete <const> = {}
+  for name, limit in next, value or {} do
+    local pair <const> = type(limit) == "table" and limit or { soft = limit, hard = limit }
+    complete[name] = { soft = amount(pair.soft), hard = amount(pair.hard) }
+  end
+  return complete
+end
+
 local function throttles(list)
   local complete <const> = {}
   for i, throttle in ipairs(list) do
@@ -271,6 +316,12 @@ local DESCRIPTION <const> = {
   hooks = function(hooks)
     return copy(hooks or {})
   end,
+  sysctl = schema.sysctl_list,
+  landlock = landlock,
+  time_offsets = time_offsets,
+  personality = personality,
+  affinity = affinity,
+  rlimits = rlimits,
   process = function(process)
     return normalise.over(process, {})
   end,

@@ -13,6 +13,7 @@ local NEEDS <const> = {
   { namespace = "uts", fields = { "hostname", "domainname" } },
   { namespace = "mnt", fields = { "root", "propagation", "masked_paths", "readonly_paths", "devices" } },
   { namespace = "net", fields = { "network" } },
+  { namespace = "time", fields = { "time_offsets" } },
   { namespace = "user", fields = { "uid_map", "gid_map", "setgroups" } },
 }
 
@@ -149,6 +150,11 @@ local function check_errno(record, action, path, report)
   end
 end
 
+--- Where a setting is in the description.
+local function sysctl_field(setting)
+  return ("sysctl[%q]"):format(setting.key)
+end
+
 rules.description = {
   {
     reads = { "namespaces", "share" },
@@ -252,6 +258,28 @@ rules.description = {
   paths_rule "readonly_paths",
   paths_rule "devices",
   { reads = { "network", "namespaces", "share", "die_with_parent" }, check = network.check },
+  {
+    reads = { "sysctl", "namespaces", "share", "allow_userns" },
+    check = function(d, report)
+      for _, setting in ipairs(d.sysctl) do
+        local namespace <const> = schema.sysctl_namespace(setting.path)
+        if not d.namespaces[namespace] then
+          report(sysctl_field(setting),
+            ("needs a new %s namespace, and this container has none"):format(namespace))
+        elseif setting.path == "user/max_user_namespaces" and not d.allow_userns then
+          report(sysctl_field(setting), "is 0 where allow_userns is false")
+        end
+      end
+    end,
+  },
+  {
+    reads = { "landlock", "no_new_privs", "capabilities" },
+    check = function(d, report)
+      if d.landlock and not d.no_new_privs and not d.capabilities.effective.sys_admin then
+        report("landlock", "needs no_new_privs, or the capability sys_admin")
+      end
+    end,
+  },
   {
     -- CAP_SYS_RESOURCE in a user namespace is what raises its limits again; one
     -- that is not the program's own is out of its reach.

@@ -12,6 +12,7 @@ local mounts = require "userns.schema.mounts"
 local network = require "userns.schema.network"
 local process = require "userns.schema.process"
 local resources = require "userns.schema.resources"
+local settings = require "userns.schema.settings"
 local types = require "userns.types"
 
 local hooks <const> = types.record({
@@ -44,6 +45,18 @@ local schema = {
   filter_condition = confinement.condition,
   cgroup = resources.cgroup,
   throttle = resources.throttle,
+  sysctl_list = settings.sysctl_list,
+  sysctl_namespace = settings.sysctl_namespace,
+  persona = settings.persona,
+  cpus = settings.cpus,
+  clocks = settings.clocks,
+  time_offsets = settings.time_offsets,
+  landlock = confinement.landlock,
+  fs_rule = confinement.fs_rule,
+  fs_rights = confinement.fs_rights,
+  tcp = confinement.tcp,
+  limits = resources.limit_names,
+  rlimits = resources.rlimits,
 }
 
 schema.description = types.record({
@@ -106,6 +119,35 @@ schema.description = types.record({
       .. "left in it killed.",
     needs = "a cgroup that the caller may write to",
     errors = "EUNAVAILABLE, EACCES, EROFS" },
+  { name = "landlock", type = confinement.landlock, default = "(none)",
+    doc = "What the program is restricted to, whoever it is and wherever it mounts.",
+    needs = "`no_new_privs`, or the capability sys_admin; Linux 5.13, less of it is `degraded`",
+    errors = "ENOENT: a path does not exist" },
+  { name = "sysctl", type = settings.sysctl, default = "(none)",
+    doc = "Settings of the new namespaces: `net.*` (net), `kernel.msg* sem shm*` and `fs.mqueue.*` (ipc), "
+      .. "`user.max_*` (user). A key has dots or slashes, as with sysctl(8).",
+    needs = "Linux 6.9 for those of ipc without privilege",
+    errors = "ENOENT: the kernel has none of this name; EACCES: it is not the container's to set; "
+      .. "EINVAL: it does not take this value" },
+  { name = "time_offsets", type = settings.time_offsets, default = "(none)",
+    doc = "Seconds by which the clocks of a new time namespace go ahead; adds `time` to the default of `namespaces`.",
+    needs = "Linux 5.6", errors = "ERANGE: a clock would be negative" },
+  { name = "personality", type = settings.personality, default = "(the caller's)",
+    doc = "Execution domain, `linux` or `linux32`, and flags of personality(2) in lower case." },
+  { name = "nice", type = settings.nice, default = "(the caller's)", doc = "Nice value.",
+    needs = "CAP_SYS_NICE over the initial user namespace or RLIMIT_NICE, to lower it",
+    errors = "EACCES: lower than the caller may go" },
+  { name = "affinity", type = settings.affinity, default = "(the caller's)",
+    doc = "Processors to run on, as a list or `\"0-3,5\"`.",
+    errors = "EINVAL: one is offline, or not in the caller's cpuset" },
+  { name = "oom_score_adj", type = settings.oom_score_adj, default = "(the caller's)",
+    doc = "How soon the program is ended for want of memory: -1000 (never) to 1000.",
+    needs = "CAP_SYS_RESOURCE over the initial user namespace, to go below what it was",
+    errors = "EACCES: lower than the caller may go" },
+  { name = "rlimits", type = resources.rlimits, default = "(the caller's, but no core dumps)",
+    doc = "Resource limits by name; a single value is both, the soft and the hard one.",
+    needs = "CAP_SYS_RESOURCE over the initial user namespace, to raise a hard limit",
+    errors = "EPERM: the hard limit is above the caller's" },
   { name = "allow_userns", type = types.flag, default = false,
     doc = "Whether the program may create user namespaces of its own; to map uid 0 there it needs `setfcap`.",
     needs = "for `false`: a /proc/sys that can be written, and a new user namespace", errors = "EROFS" },

@@ -4,6 +4,7 @@
 local confinement = require "userns.stages.confinement"
 local files = require "userns.stages.files"
 local identity = require "userns.stages.identity"
+local landlock = require "userns.stages.landlock"
 local lifetime = require "userns.stages.lifetime"
 local network = require "userns.stages.network"
 local resources = require "userns.stages.resources"
@@ -17,6 +18,12 @@ end
 
 stage("join", lifetime.join, { prepare = "the parent opens what the child enters" })
 
+stage("image", lifetime.image, { oom_score_adj = "never done in the host's memory" })
+
+stage("oom_score_adj", settings.oom_score_adj, {
+  clone = "root owns the /proc/self of what joins, and in the caller's user namespace its privilege counts",
+})
+
 stage("prepare", files.prepare, { clone = "the child inherits what the parent opens for it" })
 
 stage("cgroup", resources.cgroup, {
@@ -27,6 +34,11 @@ stage("cgroup", resources.cgroup, {
 stage("clone", lifetime.clone, { pdeathsig = "there is no child before" })
 
 stage("pdeathsig", lifetime.pdeathsig, { maps = "a host that dies while the child waits must take it along" })
+
+stage("raise_limits", settings.raise_limits, {
+  maps = "the child is let go when they are",
+  sources = "opening many needs as many descriptors as there may be",
+})
 
 stage("maps", lifetime.maps, {
   links = "a program that joins the child's user namespace needs ids there",
@@ -43,9 +55,17 @@ stage("release", lifetime.release, {
   mounts = "making a file with an unmapped id is EOVERFLOW",
 })
 
+stage("time", settings.time, {
+  undumpable = "root owns what is in /proc/self from then on",
+  capabilities = "needs CAP_SYS_ADMIN and CAP_SYS_TIME",
+})
+
 stage("undumpable", lifetime.undumpable, { mounts = "nobody inside may look into the set-up" })
 
-stage("loopback", settings.loopback, { capabilities = "needs CAP_NET_ADMIN" })
+stage("loopback", settings.loopback, {
+  sysctl = "there are settings of interfaces",
+  capabilities = "needs CAP_NET_ADMIN",
+})
 
 stage("addresses", network.addresses, {
   identity = "needs CAP_NET_ADMIN, which another user id would lose where there is no user namespace",
@@ -70,7 +90,13 @@ stage("sources", files.sources, {
 
 stage("identity", identity.identity, {
   root = "making a file with an unmapped id is EOVERFLOW",
+  sysctl = "those of ipc are the container's root's",
   program_identity = "the builder's ids come first",
+})
+
+stage("sysctl", settings.sysctl, {
+  root = "the host's /proc is in sight",
+  capabilities = "needs CAP_NET_ADMIN, or CAP_SYS_RESOURCE for those of user",
 })
 
 stage("root", files.root, { mounts = "they are put into it" })
@@ -82,14 +108,21 @@ stage("mounts", files.mounts, {
 
 stage("protect", files.protect, { pivot = "the host's /dev/null hides files, not one that the root may have" })
 
-stage("pivot", files.pivot, { chdir = "the working directory is inside", capabilities = "needs CAP_SYS_ADMIN" })
+stage("pivot", files.pivot, {
+  chdir = "the working directory is inside",
+  ruleset = "paths mean what they mean to the program, and no mount is changed under Landlock",
+  capabilities = "needs CAP_SYS_ADMIN",
+})
 
 stage("lock_mounts", identity.lock_mounts, {
+  late_sysctl = "makes the namespaces that these are of",
   share = "a copy of what is shared would be tied to it",
   uts = "the name is the inner namespace's",
   chdir = "the mounts are a copy from here on",
   bounding = "the inner namespace begins with every capability",
 })
+
+stage("late_sysctl", settings.late_sysctl, { capabilities = "needs CAP_NET_ADMIN" })
 
 stage("share", files.share, { capabilities = "needs CAP_SYS_ADMIN over the mnt namespace" })
 
@@ -99,9 +132,18 @@ stage("cgroup_namespace", resources.cgroup_namespace, { capabilities = "needs CA
 
 stage("session", lifetime.session, { seal = "a filter may deny it", init = "process 1 has none of the host's keys" })
 
+stage("scheduling", settings.scheduling, {
+  capabilities = "needs CAP_SYS_NICE over the host to have a better place than the caller",
+})
+
 stage("limits", settings.limits)
 
 stage("chdir", files.chdir, { program_identity = "as the container's root one may enter what others may not" })
+
+stage("ruleset", landlock.ruleset, {
+  program_identity = "as the container's root one may look up what others may not",
+  landlock = "what holds is made first",
+})
 
 stage("bounding", identity.bounding, {
   program_identity = "needs CAP_SETPCAP, and else an exec as uid 0 regains everything",
@@ -123,13 +165,25 @@ stage("init", lifetime.init, {
 stage("before_exec", lifetime.before_exec, { seal = "a filter may deny the wait" })
 
 stage("seal", identity.seal, {
+  landlock = "without it that needs CAP_SYS_ADMIN",
   seccomp = "without it a filter needs CAP_SYS_ADMIN",
+  exec = "holds for what is executed",
+})
+
+stage("landlock", landlock.restrict, {
+  seccomp = "a filter may deny it",
   exec = "holds for what is executed",
 })
 
 stage("descriptors", lifetime.descriptors, {
   seccomp = "a filter may deny it",
   exec = "the program inherits them",
+})
+
+stage("rlimits", settings.rlimits, {
+  signals = "the set-up itself opens, writes and copies descriptors beyond what the program may",
+  seccomp = "a filter may deny it",
+  exec = "they are the program's",
 })
 
 stage("signals", lifetime.signals, {

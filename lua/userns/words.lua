@@ -290,6 +290,65 @@ local function hooks(given)
   return #points > 0 and "the host's functions at " .. table.concat(points, ", ") or nil
 end
 
+local function clocks(offsets)
+  local texts <const> = {}
+  for i, clock in ipairs(schema.clocks) do
+    texts[i] = ("%s %+g s"):format(clock, offsets[clock])
+  end
+  return table.concat(texts, ", ")
+end
+
+local function settings(d, add)
+  if d.time_offsets then
+    add("clocks", clocks(d.time_offsets))
+  end
+  for _, field in ipairs { "personality", "affinity" } do
+    if d[field] then
+      add(field, join(d[field]))
+    end
+  end
+  for _, field in ipairs { "nice", "oom_score_adj" } do
+    if d[field] then
+      add(field, ("%d"):format(d[field]))
+    end
+  end
+end
+
+local function ports(list)
+  return #list > 0 and table.concat(list, " ") or "none"
+end
+
+local function landlock(rules, add)
+  for _, rule in ipairs(rules.fs or {}) do
+    add("allowed", ("%s at %s"):format(join(rule.allow), rule.path))
+  end
+  if rules.fs then
+    add("allowed", "nothing else with files")
+  end
+  for _, name in ipairs { "bind", "connect" } do
+    if rules.tcp[name] then
+      add("TCP " .. name, ports(rules.tcp[name]))
+    end
+  end
+  if rules.scope then
+    add("kept inside", join(rules.scope))
+  end
+end
+
+local function limits(d, add)
+  local texts <const> = {}
+  for _, name in ipairs(schema.limits) do
+    local limit <const> = d.rlimits[name]
+    if limit then
+      local soft <const>, hard <const> = tostring(limit.soft), tostring(limit.hard)
+      texts[#texts + 1] = ("%s %s"):format(name, soft == hard and soft or ("%s, up to %s"):format(soft, hard))
+    end
+  end
+  if #texts > 0 then
+    add("limits", table.concat(texts, "; "))
+  end
+end
+
 --- A line for each thing that the program will see or may do.
 ---@param d table normalised description
 ---@return string
@@ -316,6 +375,14 @@ local function words(d)
     cgroup(d.cgroup, add)
   end
   add("hooks", hooks(d.hooks))
+  if d.landlock then
+    landlock(d.landlock, add)
+  end
+  settings(d, add)
+  for _, setting in ipairs(d.sysctl) do
+    add(setting.key, setting.value)
+  end
+  limits(d, add)
   add("ends", d.die_with_parent and "with the host program at the latest" or "on its own")
   return table.concat(lines, "\n")
 end

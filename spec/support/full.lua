@@ -24,6 +24,12 @@ local function with_everything(share)
     readonly_paths = { "/proc/sys" },
     hostname = "box",
     domainname = "home",
+    sysctl = { ["net.ipv4.ip_forward"] = 1 },
+    personality = "addr_no_randomize",
+    nice = 1,
+    affinity = { 0 },
+    rlimits = { nofile = 64 },
+    landlock = { fs = { { path = "/", allow = { "read", "execute" } } }, tcp = { connect = { 80 } } },
     process = { "/host/bin/true", stdout = "capture" },
   }
 end
@@ -32,6 +38,13 @@ full.tmpfs = with_everything()
 
 --- The same, with nothing that would make the child leave the host's memory.
 full.shared = with_everything { "user" }
+
+--- With what has the child leave the host's memory, whoever the caller is.
+full.separate = {
+  time_offsets = { monotonic = 1, boottime = 1 },
+  oom_score_adj = 1000,
+  process = { "/bin/true" },
+}
 
 full.bind = {
   root = { type = "bind", source = "/usr", readonly = true },

@@ -138,5 +138,66 @@ confinement.seccomp = types.either("\"default\", BPF program or table", function
   end
   return type(value) == "string" and (is_word(value) and profile or program) or nil
 end)
+-- ---- landlock -------------------------------------------------------------
+
+-- The kernel's rights by the words for them, and the ABI that each came with.
+confinement.fs_rights = {
+  { word = "read", rights = { read_file = 1, read_dir = 1 } },
+  { word = "write", rights = { write_file = 1, truncate = 3 } },
+  { word = "execute", rights = { execute = 1 } },
+  { word = "create", rights = {
+    make_reg = 1, make_dir = 1, make_sym = 1, make_fifo = 1, make_sock = 1, make_char = 1, make_block = 1,
+  } },
+  { word = "remove", rights = { remove_file = 1, remove_dir = 1 } },
+  { word = "refer", rights = { refer = 2 } },
+  { word = "ioctl", rights = { ioctl_dev = 5 } },
+}
+
+local fs_words <const> = {}
+for i, row in ipairs(confinement.fs_rights) do
+  fs_words[i] = row.word
+end
+
+local function not_empty(list)
+  return type(list) == "table" and #list == 0 and "one word is the least" or nil
+end
+
+local function some_of(words, what)
+  return types.with(types.one_or_list(types.choice(words, what), ("list of %ss"):format(what)), not_empty)
+end
+
+local ports <const> = types.list(types.integer(0, 65535), "list of ports")
+
+confinement.fs_rule = types.record({
+  { name = "path", type = types.path, required = true,
+    doc = "A file, or a directory with all below it, as the program would find it; symbolic links are followed." },
+  { name = "allow", type = some_of(fs_words, "right"), required = true,
+    doc = "`read` (files and the names in directories), `write` (also truncate), `execute`, "
+      .. "`create` and `remove` (names in directories), `refer` (link and rename between directories), "
+      .. "`ioctl` (of devices)." },
+  { name = "optional", type = types.flag, default = false, doc = "A path that does not exist is passed over." },
+}, "Landlock rule")
+
+confinement.tcp = types.record({
+  { name = "bind", type = ports, default = "(any)",
+    doc = "Ports that may be bound; 0 is one of the kernel's choice." },
+  { name = "connect", type = ports, default = "(any)", doc = "Ports that may be connected to." },
+}, "table of ports")
+
+local landlock <const> = types.record({
+  { name = "fs", type = types.list(confinement.fs_rule), default = "(not restricted)",
+    doc = "What is allowed with files; nothing that is not listed." },
+  { name = "tcp", type = confinement.tcp, default = "(not restricted)", doc = "What is allowed with TCP.",
+    needs = "Linux 6.7 (ABI 4)" },
+  { name = "scope", type = some_of(sys.words "scope", "scope"), default = "(not restricted)",
+    doc = "What is not to reach out of the container: abstract Unix sockets, signals.", needs = "Linux 6.12 (ABI 6)" },
+}, "Landlock rules")
+
+confinement.landlock = types.with(landlock, function(given)
+  local tcp <const> = given.tcp or {}
+  return not (given.fs or given.scope or tcp.bind or tcp.connect) and "restricts nothing: fs, tcp or scope is missing"
+    or nil
+end)
+confinement.landlock.fields = landlock.fields
 
 return confinement

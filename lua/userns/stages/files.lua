@@ -24,9 +24,9 @@ function files.propagation(c)
 end
 
 function files.sources(c)
-  local needed <const>, limit <const> = c.slots + SPARE_FILES, c.host.nofile
-  if needed > limit.soft then
-    c:add { op = "rlimit", resource = "nofile", soft = limit.hard, hard = limit.hard, source = "mounts" }
+  local needed <const>, hard <const> = c.slots + SPARE_FILES, c.raised.nofile or c.host.limits.nofile.hard
+  if needed > c.host.limits.nofile.soft then
+    c:add { op = "rlimit", resource = "nofile", soft = hard, hard = hard, source = "mounts" }
     c.restore_nofile = true
   end
   table.move(c.sources, 1, #c.sources, #c.steps + 1, c.steps)

@@ -36,15 +36,19 @@ end
 local function at_once(d)
   local later <const>, now <const> = identity.nested(d), {}
   for name in next, d.namespaces do
-    now[name] = not later[name] and not (name == "cgroup" and d.cgroup)
+    now[name] = not later[name] and not (name == "cgroup" and d.cgroup) and name ~= "time"
   end
   return now
 end
 
-function lifetime.clone(c)
+function lifetime.image(c)
   if c.separate then
     c:add { op = "image", path = c.host.image, source = c.d.init and "init" or nil }
   end
+end
+
+--- The child enters a time namespace, and what is nested, later.
+function lifetime.clone(c)
   if #c.joined > 0 then
     join(c)
   end
