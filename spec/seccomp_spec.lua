@@ -670,7 +670,8 @@ describe("a container with a filter", function()
   end)
 
   it("runs again and again, also beside one without", function()
-    local box <const> = assert(userns.container { seccomp = { default = "allow", rules = { { names = "getpriority" } } } })
+    local filter <const> = { default = "allow", rules = { { names = "getpriority" } } }
+    local box <const> = assert(userns.container { seccomp = filter })
     local free <const> = assert(userns.container {})
     for _ = 1, 2 do
       local nr <const> = tostring(sys.syscall_number "getpriority")
