@@ -53,7 +53,7 @@ local function known(text)
 end
 
 --- New namespaces take CAP_SYS_ADMIN, but for user, which takes nothing.
-local function namespace_rules(d, add)
+local function add_namespaces(d, add)
   if d.allow_userns then
     add(rule({ "clone", "clone3", "setns", "unshare" }, "allow"))
     return
@@ -67,13 +67,9 @@ local function namespace_rules(d, add)
   end
 end
 
---- The conditions first, one for each call; then the second ones; then all that
---- depends on the call alone.
-local function default_rules(d)
-  local rules <const> = {}
-  local function add(one)
-    rules[#rules + 1] = one
-  end
+--- What depends on arguments.  A layer of the program has one rule for a call:
+--- second ones come after all first ones.
+local function add_conditions(d, add)
   add(rule("ioctl", "errno", "EPERM", int(1, TIOCSTI)))
   if d.die_with_parent then
     add(rule("prctl", "errno", "EPERM", int(0, PR_SET_PDEATHSIG)))
@@ -81,25 +77,38 @@ local function default_rules(d)
   add(rule("socket", "errno", "EAFNOSUPPORT", int(0, AF_VSOCK)))
   -- PER_LINUX, PER_LINUX32 and UNAME26; what it is now
   add(rule("personality", "allow", nil, int(0, 0, INT & ~0x20008)))
-  namespace_rules(d, add)
+  add_namespaces(d, add)
   add(rule("ioctl", "errno", "EPERM", int(1, TIOCLINUX)))
   add(rule("personality", "allow", nil, int(0, INT)))
   if d.capabilities.permitted.sys_admin and not d.allow_userns then
     add(rule("setns", "errno", "EPERM", int(1, 0))) -- a namespace of any type
   end
-  local allowed <const>, denied <const> = {}, { syscalls.denied }
+end
+
+--- What does not; with what is left of the calls above.
+local function add_lists(d, add)
+  local held <const> = d.capabilities.permitted
+  local allowed <const>, denied <const> = {}, { syscalls.denied, "clone personality unshare" }
   for _, text in pairs(syscalls.allowed) do
     allowed[#allowed + 1] = text
   end
   table.sort(allowed)
   for _, row in ipairs(syscalls.privileged) do
-    local held <const> = d.capabilities.permitted[row.capability] or row.nested and d.allow_userns
-    table.insert(held and allowed or denied, row.names)
+    local passes <const> = held[row.capability] or row.nested and d.allow_userns
+    table.insert(passes and allowed or denied, row.names)
   end
-  table.insert(d.capabilities.permitted.sys_admin and allowed or denied, "setns")
-  table.insert(denied, "clone personality unshare")
+  table.insert(held.sys_admin and allowed or denied, "setns")
   add(rule(known(table.concat(denied, " ")), "errno", "EPERM"))
   add(rule(known(table.concat(allowed, " ")), "allow"))
+end
+
+local function default_rules(d)
+  local rules <const> = {}
+  local function add(one)
+    rules[#rules + 1] = one
+  end
+  add_conditions(d, add)
+  add_lists(d, add)
   return { default = "errno", errno = "ENOSYS", rules = rules }
 end
 
