@@ -58,7 +58,8 @@ local HOSTS <const> = {
 
 local FACTS <const> = {
   uid = 1000, gid = 100, groups = { 100 }, uid_map = {}, gid_map = {}, subids = { uid = {}, gid = {} }, helpers = {},
-  setgroups = "allow", capabilities = {}, limits = { nofile = { soft = 1024, hard = 4096 } }, image = "/lib/userns-init",
+  setgroups = "allow", capabilities = {}, limits = { nofile = { soft = 1024, hard = 4096 } },
+  image = "/lib/userns-init",
   env = {}, environ = {},
 }
 

@@ -198,6 +198,21 @@ describe("the README", function()
     end
   end)
 
+  it("names every field of a description", function()
+    local schema <const> = require "userns.schema"
+    local said <const> = {}
+    for _, chapter in ipairs(chapters()) do
+      if chapter.title == "What a description can say" then
+        for name in chapter.text:gmatch("`([%l_]+)`") do
+          said[name] = true
+        end
+      end
+    end
+    for _, field in ipairs(schema.description.fields) do
+      assert.truthy(said[field.name], field.name)
+    end
+  end)
+
   it("names real fields among the safe defaults, and no real one as not built yet", function()
     local names <const> = {}
     local schema <const> = require "userns.schema"
