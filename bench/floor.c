@@ -51,6 +51,7 @@ enum {
 struct job {
     char *program;
     const char *directory;
+    long binds; /* of the directory, besides the job's own */
     bool privileged;
     uint32_t released;
 };
@@ -183,8 +184,23 @@ static void populate_dev(int dev, const int sources[])
     attach(make("devpts", pts, NOSUID | NOEXEC), dev, "pts");
 }
 
+static void bind_often(int tmp, int source, long count)
+{
+    char name[24];
+    for (long i = 1; i <= count; i++) {
+        snprintf(name, sizeof name, "%ld", i);
+        must(mkdirat(tmp, name, 0755), name);
+        int tree = copy(source, "", AT_RECURSIVE);
+        restrict_tree(tree, NOSUID | NODEV, AT_RECURSIVE);
+        int target = must(resolve(tmp, name), name);
+        attach_at(tree, target);
+        close(target);
+        close(tree);
+    }
+}
+
 static void mount_all(int root, const int sources[], int directory,
-                      const char *target)
+                      const char *target, int source, long binds)
 {
     const struct parameter none[] = {{0}};
     const struct parameter small[] = {
@@ -194,7 +210,9 @@ static void mount_all(int root, const int sources[], int directory,
     int dev = make("tmpfs", small, NOSUID | NODEV | NOEXEC);
     attach(dev, root, "/dev");
     populate_dev(dev, sources);
-    attach(make("tmpfs", sticky, NOSUID | NODEV), root, "/tmp");
+    int tmp = make("tmpfs", sticky, NOSUID | NODEV);
+    attach(tmp, root, "/tmp");
+    bind_often(tmp, source, binds);
     restrict_tree(directory, NOSUID | NODEV, AT_RECURSIVE);
     attach(directory, root, target);
 }
@@ -287,6 +305,7 @@ static void enter_tree(const struct job *job)
     int sources[COUNT(devices)];
     int root = must(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
     int directory = copy(AT_FDCWD, job->directory, AT_RECURSIVE);
+    int source = must(open(job->directory, O_PATH | O_CLOEXEC), job->directory);
     int dev = must(open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), "/dev");
     for (size_t i = 0; i < COUNT(devices); i++)
         sources[i] = copy(dev, devices[i], 0);
@@ -294,7 +313,7 @@ static void enter_tree(const struct job *job)
         become_root_inside();
     restrict_tree(root, RDONLY | NOSUID, AT_RECURSIVE);
     restrict_tree(root, NODEV, 0);
-    mount_all(root, sources, directory, job->directory);
+    mount_all(root, sources, directory, job->directory, source, job->binds);
     must(chdir("/"), "/");
 }
 
@@ -370,11 +389,12 @@ static void launch(struct job job)
 
 int main(int argc, char *argv[])
 {
-    if (argc != 4) {
-        dprintf(STDERR_FILENO, "usage: floor RUNS PROGRAM DIRECTORY\n");
+    if (argc != 4 && argc != 5) {
+        dprintf(STDERR_FILENO, "usage: floor RUNS PROGRAM DIRECTORY [BINDS]\n");
         return 2;
     }
-    struct job job = {argv[2], argv[3], geteuid() == 0, 0};
+    long binds = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
+    struct job job = {argv[2], argv[3], binds, geteuid() == 0, 0};
     for (long runs = strtol(argv[1], NULL, 10); runs > 0; runs--) {
         int64_t start = nanoseconds();
         launch(job);

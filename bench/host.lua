@@ -1,4 +1,5 @@
--- host.lua RUNS MEBIBYTES PROGRAM DIRECTORY: a program that embeds the library.
+-- host.lua RUNS MEBIBYTES PROGRAM DIRECTORY [BINDS]: a program that embeds the
+-- library.  With BINDS the directory is bound that often below /tmp, too.
 -- It takes at least MEBIBYTES of resident memory, launches the standard job RUNS
 -- times from one container and prints the nanoseconds of each launch.
 local sys = require "userns.sys"
@@ -20,15 +21,18 @@ while resident() < mebibytes do
   end
 end
 
+local mounts <const> = {
+  { type = "proc", target = "/proc" },
+  { type = "dev", target = "/dev" },
+  { type = "tmpfs", target = "/tmp" },
+  { type = "bind", source = directory, target = directory },
+}
+for i = 1, tonumber(arg[5] or 0) do
+  mounts[#mounts + 1] = { type = "bind", source = directory, target = "/tmp/" .. i }
+end
+
 local box <const> = assert(userns.container {
-  hostname = "bench",
-  root = { type = "bind", source = "/", readonly = true },
-  mounts = {
-    { type = "proc", target = "/proc" },
-    { type = "dev", target = "/dev" },
-    { type = "tmpfs", target = "/tmp" },
-    { type = "bind", source = directory, target = directory },
-  },
+  hostname = "bench", root = { type = "bind", source = "/", readonly = true }, mounts = mounts,
 })
 
 for _ = 1, runs do

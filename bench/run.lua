@@ -3,7 +3,8 @@
 -- name, no_new_privs, exec of a static program that does nothing, wait.  Run by
 -- root it measures twice, as root and as the ordinary user `userns-test`.
 --
--- BENCH_ROUNDS interleaved rounds (15) of BENCH_RUNS launches (10) each.
+-- BENCH_ROUNDS interleaved rounds (15) of BENCH_RUNS launches (10) each.  Then the
+-- job with BENCH_BINDS bind mounts more (2000), a few times.
 local sources <const> = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = sources .. "/../?.lua;" .. package.path
 
@@ -15,6 +16,8 @@ local report = require "bench.report"
 
 local rounds <const> = tonumber(os.getenv "BENCH_ROUNDS" or 15)
 local runs <const> = tonumber(os.getenv "BENCH_RUNS" or 10)
+
+local binds <const> = math.tointeger(os.getenv "BENCH_BINDS" or 2000)
 
 local test_user <const> = "userns-test"
 local test_privilege <const> = {
@@ -58,11 +61,17 @@ end
 
 local function half(name, work, privilege, cores)
   print(("\nas %s"):format(name))
-  local list <const> = present(contenders(place.prepare(work, privilege)))
+  local here <const> = place.prepare(work, privilege)
+  local list <const> = present(contenders(here, 0))
   local samples <const> = measure.interleaved(list, rounds, runs)
   report.durations(list, samples)
   print_rates(list, cores)
   report.targets(targets[name], samples)
+  if binds > 0 then
+    print(("  with %d bind mounts"):format(binds))
+    local few <const> = present(contenders(here, binds))
+    report.durations(few, measure.interleaved(few, 2, 1))
+  end
 end
 
 -- The cores that this process may run on, from a list such as "0-1,4".

@@ -218,6 +218,18 @@ describe("mounts", function()
       assert.equal(table.concat(expected), inside(tree(mounts), "cat $(ls -v /many/*)"))
     end)
 
+    it("can be two thousand", function()
+      on_host "mkdir d && echo content >d/file"
+      local mounts <const> = {}
+      for i = 1, 2000 do
+        mounts[i] = { type = "bind", source = dir .. "/d", target = "/many/" .. i, readonly = i % 2 == 0 }
+      end
+      assert.equal("2000\n1000\n2000\n", inside(tree(mounts), [[
+        cat /many/*/file | wc -l; grep -c ' /many/[0-9]* ro,' /proc/self/mountinfo
+        grep -c ' /many/' /proc/self/mountinfo
+      ]]))
+    end)
+
     it("can be more than the limit of open files, which the program gets as it was", function()
       local script <const> = [[
         local helper = require "spec.helper"
@@ -294,6 +306,12 @@ describe("mounts", function()
         inside(tree(mounts), "cat /a/file; echo mark >/a/d/f; " .. write_to "/a/file" .. write_to "/a/new"))
     end)
 
+    it("can have a number of files", function()
+      -- its own directory counts
+      assert.equal("No space left on device\n1\n2\n",
+        tmpfs({ inodes = 3 }, "cd /a; for i in 1 2 3; do (: >$i) 2>&1 | sed 's/.*: //'; done; ls"))
+    end)
+
     it("can be told with words what they allow", function()
       assert.equal("rw,noexec,noatime tmpfs\n",
         tmpfs({ options = { "noexec", "noatime", "dev", "suid" } }, mounted "/a"))
@@ -327,6 +345,21 @@ describe("mounts", function()
     it("can be read-only", function()
       local description <const> = tree { { type = "proc", target = "/p", readonly = true } }
       assert.equal("Read-only file system\n", inside(description, write_to "/p/self/oom_score_adj"))
+    end)
+
+    it("can be of processes alone", function()
+      local description <const> = tree { { type = "proc", target = "/p", subset = "pid" } }
+      assert.equal("/p/1\n", inside(description, "ls -d /p/1 /p/cpuinfo /p/sys 2>/dev/null || :"))
+    end)
+
+    it("can hide the processes of others", function()
+      for _, word in ipairs { "noaccess", "invisible", "ptraceable" } do
+        local description <const> = tree { { type = "proc", target = "/p", hidepid = word } }
+        assert.equal(word .. "\n", inside(description,
+          "sed -n 's/.* \\/p .*hidepid=\\([a-z]*\\).*/\\1/p' /proc/self/mountinfo"))
+      end
+      assert.equal("", inside(tree { { type = "proc", target = "/p", hidepid = "off" } },
+        "grep hidepid= /proc/self/mountinfo || :"))
     end)
 
     it("are masked and protected where that is usual", function()
@@ -409,6 +442,64 @@ describe("mounts", function()
     it("can be writable", function()
       local description <const> = tree { { type = "sysfs", target = "/sys", readonly = false } }
       assert.equal("rw,nosuid,nodev,noexec,relatime sysfs\n", inside(description, mounted "/sys"))
+    end)
+  end)
+
+  describe("of type cgroup", function()
+    it("show the cgroup and those below, read-only", function()
+      assert.equal("ro,nosuid,nodev,noexec,relatime cgroup2\n",
+        inside(tree { { type = "cgroup", target = "/c" } }, mounted "/c"))
+      assert.equal("cgroup.procs\n", inside(tree { { type = "cgroup", target = "/c" } }, "cd /c; ls cgroup.procs"))
+    end)
+
+    it("can be writable", function()
+      assert.equal("rw,nosuid,nodev,noexec,relatime cgroup2\n",
+        inside(tree { { type = "cgroup", target = "/c", readonly = false } }, mounted "/c"))
+    end)
+  end)
+
+  describe("of type remount", function()
+    it("change what a mount allows, and nothing else", function()
+      local mounts <const> = {
+        { type = "tmpfs", target = "/a", options = "noexec" },
+        { type = "remount", target = "/a", readonly = true, options = { "suid" } },
+      }
+      assert.equal("ro,nodev,noexec,relatime tmpfs\n", inside(tree(mounts), mounted "/a"))
+      mounts[3] = { type = "remount", target = "/a", readonly = false, options = { "exec", "noatime" } }
+      assert.equal("rw,nodev,noatime tmpfs\n", inside(tree(mounts), mounted "/a"))
+    end)
+
+    it("change the mounts below too, if they are told", function()
+      for recursive, expected in pairs { [true] = "ro", [false] = "rw" } do
+        local mounts <const> = {
+          { type = "tmpfs", target = "/a" }, { type = "tmpfs", target = "/a/b" },
+          { type = "remount", target = "/a", readonly = true, recursive = recursive },
+        }
+        assert.equal(("ro,nosuid,nodev,relatime tmpfs\n%s,nosuid,nodev,relatime tmpfs\n"):format(expected),
+          inside(tree(mounts), mounted "/a" .. mounted "/a/b"))
+      end
+    end)
+
+    it("do not change what is locked", function()
+      local mounts <const> = {
+        { type = "bind", source = "/usr", target = "/a" },
+        { type = "remount", target = "/a", options = "noatime" },
+      }
+      assert.same(errno("EPERM", { op = "remount", syscall = "mount_setattr", path = "/a", field = "mounts[2]" }),
+        (helper.refusal(tree(mounts), TRUE)))
+    end)
+
+    it("are about a mount, not a directory in one", function()
+      local mounts <const> = {
+        { type = "dir", target = "/a/b" }, { type = "remount", target = "/a/b", readonly = true },
+      }
+      assert.same(errno("EINVAL", { op = "remount", syscall = "mount_setattr", path = "/a/b", field = "mounts[2]" }),
+        (helper.refusal(tree(mounts), TRUE)))
+    end)
+
+    it("are about one that is there", function()
+      assert.same(errno("ENOENT", { op = "remount", syscall = "openat2", path = "/no", field = "mounts[1]" }),
+        (helper.refusal(tree { { type = "remount", target = "/no", readonly = true } }, TRUE)))
     end)
   end)
 

@@ -279,4 +279,96 @@ describe("root", function()
       ]]))
     end)
   end)
+
+  describe("on a host that is chrooted", function()
+    -- where no user namespace may be made
+    local CHROOT <const> = [[
+      cd %s && mkdir host && %s && cd host && for d in /*; do
+        if [ -L $d ]; then ln -s $(readlink $d) .$d; elif [ -d $d ]; then mkdir .$d && mount --rbind $d .$d; fi
+      done
+      exec chroot . "$@"
+    ]]
+
+    local function chrooted(first, script)
+      return helper.output([[
+        local helper = require "spec.helper"
+        local userns = require "userns"
+        local description = helper.tree()
+        description.share = "user"
+      ]] .. script, ("%s sh -c %s sh"):format(wrapper, helper.quote(CHROOT:format(dir, first))))
+    end
+
+    it("is all there is, where the host's is a mount", function()
+      assert.equal("bin\ndev\nlib\nlib64\nproc\nusr\n..\n", chrooted("mount --bind host host", [[
+        io.write(helper.inside(description, "ls /; cd ../..; ls -d .. ../../home ../../etc ../../tmp 2>/dev/null || :"))
+        for _, entry in ipairs(helper.run(description, { "/bin/true" }).degraded) do
+          assert(entry.feature ~= "pivot_root")
+        end
+      ]]))
+    end)
+
+    it("is refused where the host's is none", function()
+      assert.equal("nil\tpropagation\tmount\tEINVAL\tpropagation\tthe caller is chrooted into a directory that is no "
+        .. "mount; bind that onto itself first\n", chrooted("true", [[
+        local result, err = assert(userns.container(description)):run { "/bin/true" }
+        print(result, err.op, err.syscall, err.code, err.field, err.hint)
+      ]]))
+    end)
+  end)
+
+  describe("where the host's cannot be pivoted away from, as an initramfs", function()
+    local function on_initramfs(script)
+      return helper.output([[
+        local helper = require "spec.helper"
+        local userns = require "userns"
+        local LOOK = "ls /; cut -d' ' -f5 /proc/self/mountinfo; readlink /proc/1/cwd /proc/1/root; "
+          .. "cd ../../..; ls -d .. ../../home ../../etc ../../tmp 2>/dev/null || :; ls /proc/self/fd"
+      ]] .. script, "build/spec/deny pivot_root EINVAL --")
+    end
+
+    it("covers it and keeps the program inside, and says so", function()
+      assert.equal("chroot, with the old root covered by the new one\tpivot_root: Invalid argument\n", on_initramfs [[
+        helper.count()
+        local result = helper.run(helper.tree(), { "/bin/true" })
+        helper.check_count()
+        for _, entry in ipairs(result.degraded) do
+          if entry.feature == "pivot_root" then
+            print(entry.used, entry.reason)
+          end
+        end
+      ]])
+    end)
+
+    it("shows nothing of it", function()
+      local seen <const> = on_initramfs [[
+        io.write(helper.inside(helper.tree(), LOOK, { stdin = "null" }))
+      ]]
+      local expected <const> = table.concat(PLACES, "\n") .. "\n/bin"
+      assert.equal(expected, seen:sub(1, #expected))
+      assert.matches("\n/\n/proc\n.*/\n/\n%.%.\n0\n1\n2\n3\n$", seen)
+      for point in seen:match("\n/bin.*\n/proc\n"):gmatch("\n/(%w+)") do
+        assert.truthy((" bin dev lib lib64 usr proc "):find(" " .. point .. " ", 1, true), point)
+      end
+    end)
+
+    it("does so for a directory and an overlay too", function()
+      make_root(dir)
+      assert.equal(LISTING .. LISTING, on_initramfs(([[
+        local description = helper.tree()
+        description.root = %q
+        io.write(helper.inside(description, "ls /"))
+        description.root = { type = "overlay", lower = %q, upper = "tmpfs" }
+        io.write(helper.inside(description, "ls /"))
+      ]]):format(dir, dir)))
+    end)
+
+    it("is an error where nothing may be less than it should be", function()
+      assert.equal("nil\tpivot_root\tpivot_root\tEINVAL\troot\n", on_initramfs [[
+        local description = helper.tree()
+        description.strict = true
+        local result, err = assert(userns.container(description)):run { "/bin/true" }
+        print(result, err.op, err.syscall, err.code, err.field)
+      ]])
+    end)
+  end)
 end)

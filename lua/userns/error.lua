@@ -167,6 +167,8 @@ local HINTS <const> = {
   { ops = { affinity = true }, code = "EINVAL", hint = "one of them is offline, or not in the caller's cpuset" },
   { ops = { nice = true, oom_score = true }, code = "EACCES",
     hint = "going lower needs privilege over the host, which no user namespace gives" },
+  { ops = { propagation = true }, code = "EINVAL",
+    hint = "the caller is chrooted into a directory that is no mount; bind that onto itself first" },
   { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
     hint = "the directory is outside the container's root" },
   { ops = { overlay = true, root_overlay = true }, code = "EINVAL", syscall = "fsconfig",
