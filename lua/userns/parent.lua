@@ -2,6 +2,7 @@
 -- clone (pid 0) and after it.  What they leave behind is undone when the launch
 -- fails or the process has ended.
 local cgroup = require "userns.cgroup"
+local handles = require "userns.schema.handles"
 local hooks = require "userns.hooks"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
@@ -33,7 +34,7 @@ function DO.idmap(step, _, self)
 end
 
 function DO.namespace(step, _, self)
-  local namespace <const>, err = sys.namespace(step.type, step.target)
+  local namespace <const>, err = handles.namespace(step.type, step.handle)
   if not namespace then
     return nil, err
   end
