@@ -189,7 +189,7 @@ local HINTS <const> = {
     hint = "the container's own /etc/passwd or /etc/group has no such name" },
   { ops = { setuid = true, setgid = true, groups = true }, code = "ENOENT", syscall = "openat2",
     hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none" },
-  { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL",
+  { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL", named = true,
     hint = "the id that the name stands for is not mapped by uid_map or gid_map" },
   { ops = { uid_map = true }, code = "EPERM",
     hint = "perhaps the caller is uid 0 without setfcap, and may not map that; or an id outside is not the caller's "
@@ -199,14 +199,19 @@ local HINTS <const> = {
     hint = "joining takes privilege over the user namespace that owns what is joined: join that one too" },
   { ops = { join = true }, code = "EINVAL",
     hint = "a user namespace that one is in already cannot be joined" },
-  { ops = { setuid = true, setgid = true }, code = "EINVAL",
+  { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL",
     hint = "the joined user namespace does not map the id: name one that it does as process.uid and process.gid" },
+  { ops = { groups = true }, code = "EPERM", under = "join", hint = "the joined user namespace denies setgroups(2)" },
   { ops = { veth = true, interface = true }, code = "EPERM",
     hint = "interfaces of the caller's namespace need CAP_NET_ADMIN over it; `uplink` needs no privilege" },
   { ops = { route = true }, code = "ENETUNREACH",
     hint = "no address of the interface's is in a network with the router" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
+
+local function is_named(step)
+  return step.user or step.group or step.names
+end
 
 local function has(plan, op)
   for _, step in ipairs(plan) do
@@ -221,7 +226,8 @@ local function hint_for(step, err, plan)
   for _, row in ipairs(HINTS) do
     if row.ops[step.op] and row.code == err.code and (not row.place or PLACE[err.syscall])
       and (not row.syscall or row.syscall == err.syscall) and (not row.source or row.source == step.source)
-      and (not row.under or has(plan, row.under)) then
+      and (not row.under or has(plan, row.under))
+      and (not row.named or is_named(step)) then
       return row.hint
     end
   end

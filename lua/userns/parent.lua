@@ -6,6 +6,7 @@ local hooks = require "userns.hooks"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
 local links = require "userns.links"
+local handles = require "userns.schema.handles"
 local sys = require "userns.sys"
 local uplink = require "userns.uplink"
 
@@ -33,7 +34,7 @@ function DO.idmap(step, _, self)
 end
 
 function DO.namespace(step, _, self)
-  local namespace <const>, err = sys.namespace(step.type, step.target)
+  local namespace <const>, err = handles.namespace(step.type, step.handle)
   if not namespace then
     return nil, err
   end

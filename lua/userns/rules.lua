@@ -180,6 +180,17 @@ rules.description = {
       end
     end,
   },
+  {
+    -- Nothing is written where those who are in a joined namespace may have put
+    -- something else.
+    reads = { "namespaces", "share", "join", "allow_userns" },
+    check = function(d, report)
+      if d.join.mnt and d.namespaces.user and not d.allow_userns then
+        report("join.mnt", "there is no telling what its /proc/sys is, which forbids nested user namespaces: "
+          .. "join its user namespace too, or set allow_userns")
+      end
+    end,
+  },
   map_rule "uid_map",
   map_rule "gid_map",
   {
@@ -193,6 +204,10 @@ rules.description = {
         if namespace and not d.namespaces[namespace] and not d.join[namespace] then
           report(("mounts[%d].type"):format(i),
             ("%s needs a new %s namespace, and this container has none"):format(mount.type, namespace))
+        elseif namespace and d.join[namespace] and d.namespaces.user then
+          -- who mounts it must have a say over what it shows
+          report(("mounts[%d].type"):format(i),
+            ("%s of a joined %s namespace needs its user namespace joined too"):format(mount.type, namespace))
         end
       end
     end,

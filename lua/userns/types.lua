@@ -323,7 +323,8 @@ function types.one_or_list(entry, name)
   }
 end
 
---- A map whose keys and values have types.
+--- A map whose keys and values have types. The path of a value is as its author
+--- would write it: `env["A"]`, or `join.net` where keys are words.
 function types.map(key, value_type, name)
   return {
     name = name,
@@ -333,7 +334,8 @@ function types.map(key, value_type, name)
       end
       local ok = true
       for _, k in ipairs(sorted_keys(value, any)) do
-        local at <const> = ("%s[%s]"):format(path, type(k) == "string" and ("%q"):format(k) or label(k))
+        local at <const> = key.is_word and ("%s.%s"):format(path, label(k))
+          or ("%s[%s]"):format(path, type(k) == "string" and ("%q"):format(k) or label(k))
         ok = key.check(k, report, at) and ok
         ok = value_type.check(value[k], report, at) and ok
       end

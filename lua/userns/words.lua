@@ -78,6 +78,10 @@ local function left_out(d)
     .. ((d.allow_userns or d.readonly_paths) and ", without the usual read-only parts" or "")
 end
 
+local function whose(d, namespace)
+  return d.join[namespace] and "the joined" or "its own"
+end
+
 -- What does not go without saying.
 local BIND_PROPAGATION <const> = {
   slave = ", mounts of the host's appear", shared = ", mounts travel to the host's and back",
@@ -109,11 +113,11 @@ local MOUNT <const> = {
       m.inodes and (", up to %d files"):format(m.inodes) or "", access(m), options(m))
   end,
   proc = function(m, d)
-    return ("the processes of its own pid namespace%s%s%s%s%s"):format(m.subset and " and nothing else" or "",
+    return ("the processes of %s pid namespace%s%s%s%s%s"):format(whose(d, "pid"), m.subset and " and nothing else" or "",
       HIDEPID[m.hidepid] or "", m.readonly and ", read-only" or "", options(m), left_out(d))
   end,
-  sysfs = function(m)
-    return ("the devices of its own net namespace, %s%s"):format(access(m), options(m))
+  sysfs = function(m, d)
+    return ("the devices of %s net namespace, %s%s"):format(whose(d, "net"), access(m), options(m))
   end,
   devpts = function(m)
     return "terminals of its own" .. options(m)
@@ -143,7 +147,7 @@ local PROPAGATION <const> = {
 
 local function files(d, add)
   if not d.namespaces.mnt then
-    add("files", "the host's mounts, shared with it")
+    add("files", d.join.mnt and "those of the joined mnt namespace" or "the host's mounts, shared with it")
     return
   end
   add("/", ROOT[d.root.type](d.root))
@@ -237,10 +241,11 @@ local function all_sets(sets)
   return table.concat(parts, "; ")
 end
 
---- In no user namespace of its own, what is kept is held over the host.
+--- In no user namespace of its own, what is kept is held over somebody else's.
 local function capabilities(d)
   local words <const> = all_sets(d.capabilities)
-  return words .. (words ~= "none" and not d.namespaces.user and ", over the host" or "")
+  local over <const> = d.join.user and "the joined user namespace" or not d.namespaces.user and "the host"
+  return words .. (words ~= "none" and over and ", over " .. over or "")
 end
 
 local function powers(d, add)

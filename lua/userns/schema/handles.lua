@@ -1,4 +1,5 @@
 -- Descriptors that a description or a process spec is given.
+local sys = require "userns.sys"
 local types = require "userns.types"
 
 local handles = {}
@@ -40,7 +41,21 @@ end)
 
 local PID <const> = types.integer(1, 0x7FFFFFFF)
 
-local anything <const> = { name = "handle", check = function() return true end }
+--- A process as the upper floor has it.
+local function is_process(value)
+  local metatable <const> = type(value) == "table" and getmetatable(value)
+  return type(metatable) == "table" and rawget(metatable, "__name") == "userns.process"
+end
+
+--- Is what was once open no longer so?
+function handles.is_closed(value)
+  return io.type(value) == "closed file"
+    or (is_handle(value) or is_process(value)) and not pcall(value.fileno, value)
+end
+
+local open_handle <const> = types.with({ name = "handle", check = function() return true end }, function(handle)
+  return handles.is_closed(handle) and "the handle is closed" or nil
+end)
 
 --- Who or what has a namespace: a pid or "self", a path, what is open, or the
 --- handle of a process or namespace.
@@ -49,11 +64,33 @@ handles.target = types.either("pid, path, file or handle", function(value)
     return value == "self" and types.string or types.path
   elseif math.type(value) == "integer" then
     return PID
-  elseif type(value) == "table" and math.type(rawget(value, "pid")) == "integer" then
-    return anything
+  elseif is_handle(value) or is_process(value) then
+    return open_handle
   end
-  return (io.type(value) or is_handle(value)) and open_file or type(value) == "table" and fd_record or nil
+  return io.type(value) and open_file or type(value) == "table" and fd_record or nil
 end)
+
+--- The namespace of a type that a target has.
+---@return userns.Namespace? namespace
+---@return userns.Error? err
+function handles.namespace(type, target)
+  if handles.is_closed(target) then
+    return nil, sys.error { op = "namespace", code = "EBADF", message = "the handle is closed" }
+  elseif is_process(target) then
+    return target:namespace(type) -- never that of another which got its number
+  end
+  return sys.namespace(type, target)
+end
+
+--- Where a target's namespace is found, if it has a path.
+---@return string? path
+function handles.path_of(type, target)
+  local pid <const> = is_process(target) and target.pid or target
+  if math.type(pid) == "integer" or pid == "self" then
+    return ("/proc/%s/ns/%s"):format(pid, type)
+  end
+  return not handles.is_file(target) and target or nil
+end
 
 --- Whether a value is one of those, and not a path.
 function handles.is_file(value)

@@ -21,6 +21,8 @@ function namespace.check(value, report, path)
   return check_namespace(value, report, path)
 end
 
+namespace.is_word = true
+
 identity.join = types.map(namespace, handles.target, "map of namespaces")
 
 identity.namespaces = types.one_or_list(namespace, "list of namespace names")

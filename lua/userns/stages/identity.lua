@@ -26,12 +26,10 @@ end
 
 local function drop_groups(c)
   local setgroups <const> = c.identity.setgroups
-  if setgroups.works and (not setgroups.optional or c.host.uid == 0 or has_groups(c.host)) then
-    c:add {
-      op = "groups", groups = {}, optional = c.identity.setgroups.optional and not c.d.strict or nil,
-      source = "process.groups",
-    }
-  elseif not setgroups.works and has_groups(c.host) then
+  if setgroups.works then
+    local optional <const> = setgroups.optional and not c.d.strict
+    c:add { op = "groups", groups = {}, optional = optional or nil, source = "process.groups" }
+  elseif has_groups(c.host) then
     c:degrade("groups", "the caller's supplementary groups",
       "setgroups(2) is denied where the caller may not map groups freely")
   end

@@ -1,4 +1,5 @@
 -- The child's life, from the clone to the program.
+local handles = require "userns.schema.handles"
 local identity = require "userns.stages.identity"
 local schema = require "userns.schema"
 local stdio = require "userns.stdio"
@@ -25,8 +26,9 @@ end
 function lifetime.join(c)
   c.joined = {}
   for _, name in ipairs(namespace_list(c.d.join)) do
+    local target <const> = c.d.join[name]
     table.insert(c.joined, c:prepare {
-      op = "namespace", type = name, target = c.d.join[name], source = "join." .. name,
+      op = "namespace", type = name, path = handles.path_of(name, target), handle = target, source = "join." .. name,
     })
   end
 end
