@@ -225,8 +225,8 @@ describe("join", function()
       local _, err <const> = userns.container {
         join = { pid = first }, mounts = { { type = "proc", target = "/proc" } },
       }
-      assert.same(helper.invalid("mounts[1].type", "proc of a joined pid namespace needs its user namespace joined too"),
-        helper.fields(err))
+      assert.same(helper.invalid("mounts[1].type",
+        "proc of a joined pid namespace needs its user namespace joined too"), helper.fields(err))
     end)
   end)
 
