@@ -484,7 +484,7 @@ describe("join", function()
  27  child   exec          /bin/true]], tostring(assert(compile.compile(d, spec, {
       uid = 1000, gid = 100, groups = { 100 }, subids = { uid = {}, gid = {} }, helpers = {}, setgroups = "allow",
       capabilities = {}, nofile = { soft = 1024, hard = 4096 }, image = "/lib/userns-init",
-      env = { PATH = "/bin" }, environ = {},
+      env = { PATH = "/bin" }, environ = {}, limits = {},
       uid_map = { { inside = 0, outside = 0, count = 4294967295 } },
       gid_map = { { inside = 0, outside = 0, count = 4294967295 } },
     }))))
