@@ -25,7 +25,7 @@ end
 -- The checkout may lie below a directory that only its owner enters.
 local function copy_library(sources, work)
   must { "mkdir", work .. "/lua", work .. "/lib" }
-  must { "cp", sources .. "/host.lua", work }
+  must { "cp", sources .. "/host.lua", sources .. "/live.lua", work }
   local init <const> = package.searchpath("userns", package.path)
   local module <const> = package.searchpath("userns.sys", package.cpath)
   if init and module then
@@ -70,6 +70,7 @@ end
 ---@field lua string the interpreter
 ---@field environment string[] the words by which Lua finds the library
 ---@field host string the Lua program that embeds the library
+---@field live string the one that keeps many containers at once
 ---@field floor string
 ---@field spawn string
 ---@field noop string
@@ -94,6 +95,7 @@ function place.prepare(work, privilege)
       ("LUA_CPATH=%s/lib/?.so"):format(work),
     },
     host = work .. "/host.lua",
+    live = work .. "/live.lua",
     floor = work .. "/floor",
     spawn = work .. "/spawn",
     noop = work .. "/noop",

@@ -59,6 +59,12 @@ local function print_rates(list, cores)
   end
 end
 
+-- What it costs a host to have many containers at once.
+local function print_live(here)
+  print(command.must(command.join(here.privilege, here.environment,
+    { here.lua, here.live, "sleep", 1, 10, 100, 1000 })))
+end
+
 local function half(name, work, privilege, cores)
   print(("\nas %s"):format(name))
   local here <const> = place.prepare(work, privilege)
@@ -72,6 +78,7 @@ local function half(name, work, privilege, cores)
     local few <const> = present(contenders(here, binds))
     report.durations(few, measure.interleaved(few, 2, 1))
   end
+  print_live(here)
 end
 
 -- The cores that this process may run on, from a list such as "0-1,4".

@@ -64,6 +64,9 @@ describe("the examples", function()
 capabilities.lua
 container.lua
 demo_uts_namespaces.lua
+many.lua
+many_cqueues.lua
+many_luv.lua
 ns_exec.lua
 pin_namespace.lua
 sandbox.lua
@@ -193,6 +196,18 @@ uid 1000, with an ambient capability
       assert.matches("\nIt ended with exit code 0%.\n$", seen)
     end)
   end)
+
+  for _, name in ipairs { "many", "many_cqueues", "many_luv" } do
+    it(name .. " waits for a thousand containers in one loop", function()
+      local count <const> = helper.rounds(1000)
+      local sum <const> = count * (count + 1) * (2 * count + 1) // 6
+      local limit <const> = "ulimit -S -n 4096 && "
+      local result <const> = helper.shell(limit .. command(name, tostring(count)))
+      assert.same({
+        code = 0, err = "", out = ("%d containers at once\nthe sum of their squares is %d\n"):format(count, sum),
+      }, result)
+    end)
+  end
 
   describe("sandbox", function()
     it("runs a program and tells how it ended", function()

@@ -225,8 +225,8 @@ describe("join", function()
       local _, err <const> = userns.container {
         join = { pid = first }, mounts = { { type = "proc", target = "/proc" } },
       }
-      assert.same(helper.invalid("mounts[1].type", "proc of a joined pid namespace needs its user namespace joined too"),
-        helper.fields(err))
+      assert.same(helper.invalid("mounts[1].type",
+        "proc of a joined pid namespace needs its user namespace joined too"), helper.fields(err))
     end)
   end)
 
@@ -484,7 +484,7 @@ describe("join", function()
  27  child   exec          /bin/true]], tostring(assert(compile.compile(d, spec, {
       uid = 1000, gid = 100, groups = { 100 }, subids = { uid = {}, gid = {} }, helpers = {}, setgroups = "allow",
       capabilities = {}, nofile = { soft = 1024, hard = 4096 }, image = "/lib/userns-init",
-      env = { PATH = "/bin" }, environ = {},
+      env = { PATH = "/bin" }, environ = {}, limits = {},
       uid_map = { { inside = 0, outside = 0, count = 4294967295 } },
       gid_map = { { inside = 0, outside = 0, count = 4294967295 } },
     }))))

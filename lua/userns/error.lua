@@ -201,6 +201,7 @@ local HINTS <const> = {
     hint = "a user namespace that one is in already cannot be joined" },
   { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL",
     hint = "the joined user namespace does not map the id: name one that it does as process.uid and process.gid" },
+  { ops = { groups = true }, code = "EPERM", under = "join", hint = "the joined user namespace denies setgroups(2)" },
   { ops = { veth = true, interface = true }, code = "EPERM",
     hint = "interfaces of the caller's namespace need CAP_NET_ADMIN over it; `uplink` needs no privilege" },
   { ops = { route = true }, code = "ENETUNREACH",
@@ -208,6 +209,10 @@ local HINTS <const> = {
   { ops = { groups = true }, code = "EPERM", hint = "the joined user namespace denies setgroups(2)" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
+
+local function is_named(step)
+  return step.user or step.group or step.names
+end
 
 local function has(plan, op)
   for _, step in ipairs(plan) do

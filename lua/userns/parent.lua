@@ -7,6 +7,7 @@ local hooks = require "userns.hooks"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
 local links = require "userns.links"
+local handles = require "userns.schema.handles"
 local sys = require "userns.sys"
 local uplink = require "userns.uplink"
 

@@ -113,7 +113,8 @@ local MOUNT <const> = {
       m.inodes and (", up to %d files"):format(m.inodes) or "", access(m), options(m))
   end,
   proc = function(m, d)
-    return ("the processes of %s pid namespace%s%s%s%s%s"):format(whose(d, "pid"), m.subset and " and nothing else" or "",
+    return ("the processes of %s pid namespace%s%s%s%s%s"):format(
+      whose(d, "pid"), m.subset and " and nothing else" or "",
       HIDEPID[m.hidepid] or "", m.readonly and ", read-only" or "", options(m), left_out(d))
   end,
   sysfs = function(m, d)

@@ -81,7 +81,8 @@ static int open_of(const struct prey *p, const char *name, int flags)
     return openat(p->proc, name, flags | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* These stay with the memory that the process had when they were opened. */
+/* These stay with the memory that the process had when they were opened.  The
+   library's name is in the maps of the host and of the separate image alike. */
 static void read_text(const struct prey *p, const char *name)
 {
     static char text[1 << 16];
@@ -93,7 +94,7 @@ static void read_text(const struct prey *p, const char *name)
     if (n > 0 && memmem(text, (size_t)n, secret, strlen(secret)) != NULL)
         take(p, "the secret", name);
     if (n > 0 && strcmp(name, "maps") == 0 &&
-        memmem(text, (size_t)n, base(program), strlen(base(program))) == NULL)
+        memmem(text, (size_t)n, "userns", strlen("userns")) != NULL)
         take(p, "another program's memory", name);
 }
 
