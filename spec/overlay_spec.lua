@@ -68,13 +68,26 @@ describe("an overlay", function()
         inside(overlay { lower = at("a", "b") }, "(echo x >/o/x) 2>&1 | sed 's/.*: //'"))
     end)
 
-    it("takes a hundred of them", function()
+    -- One parameter for each is new in Linux 6.8; before 6.5 any name is taken.
+    local function takes_them_one_by_one()
+      return helper.output([[
+        local context <close> = assert(require "userns.sys".fsopen("overlay"))
+        print(context:set("lowerdir+", "/usr") and not context:set("nonsense", "/usr"))
+      ]], helper.rootless .. " --mount") == "true\n"
+    end
+
+    it("takes a hundred of them, as far as the kernel does", function()
       make "for i in $(seq 100); do mkdir $i; echo $i >$i/$i; echo $i >$i/top; done"
       local lower <const> = {}
       for i = 1, 100 do
         lower[i] = dir .. "/" .. i
       end
-      assert.equal("101\n1\n77\n", inside(overlay { lower = lower }, "cd /o; ls | wc -l; cat top 77"))
+      if takes_them_one_by_one() then
+        assert.equal("101\n1\n77\n", inside(overlay { lower = lower }, "cd /o; ls | wc -l; cat top 77"))
+      else
+        local fields <const> = helper.refusal(overlay { lower = lower }, { "/bin/true" })
+        assert.same({ "overlay", "EINVAL", "mounts[1]" }, { fields.op, fields.code, fields.field })
+      end
     end)
 
     it("allows neither set-user-id programs nor devices, unless words say so", function()

@@ -463,7 +463,9 @@ describe("security", function()
   it("R26: no signal is ignored, blocked or handled that the host does", function()
     assert.equal(("0000000000000000\n"):rep(3), helper.output([[
       local helper = require "spec.helper"
-      io.write(helper.inside({}, "sed -n 's/^Sig\\(Blk\\|Ign\\|Cgt\\):\t//p' /proc/self/status"))
+      io.write(helper.run({}, {
+        "/bin/sed", "-n", "s/^Sig\\(Blk\\|Ign\\|Cgt\\):\t//p", "/proc/self/status", stdout = "capture",
+      }).stdout)
     ]], "env --ignore-signal --block-signal"))
   end)
 
@@ -534,7 +536,7 @@ describe("security", function()
         p.stdin:write("\n"):close()
         io.write(more, " ", p.stdout:read())
         assert(p:wait())
-      ]]):format(directory, propagation), MOUNTS .. " --propagation shared")
+      ]]):format(directory, propagation), MOUNTS .. (is_root and " unshare --mount" or "") .. " --propagation shared")
     end
 
     it("travel neither way", function()

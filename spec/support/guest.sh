@@ -164,7 +164,7 @@ guest() {
       parameters+=" rdinit=$inside/spec/support/guest_init.sh" ;;
   esac
   printf '\n%s, root on %s:\n' "$kernel" "$root"
-  timeout --kill-after=10 "$((3 * timeout + 120))" qemu-system-x86_64 \
+  timeout --foreground --kill-after=10 "$((3 * timeout + 120))" qemu-system-x86_64 \
     -accel tcg -m 2048 -nodefaults -display none -no-reboot \
     -kernel "$cache/$kernel"/boot/vmlinuz-* -append "$parameters" "${media[@]}" \
     -serial "file:$console" -serial stdio </dev/null ||
