@@ -205,6 +205,8 @@ local HINTS <const> = {
     hint = "interfaces of the caller's namespace need CAP_NET_ADMIN over it; `uplink` needs no privilege" },
   { ops = { route = true }, code = "ENETUNREACH",
     hint = "no address of the interface's is in a network with the router" },
+  { ops = { pty = true }, code = "ENOENT", syscall = "openat2",
+    hint = "there is no /dev/ptmx here: give the container a `dev` or `devpts` mount" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 

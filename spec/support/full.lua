@@ -60,7 +60,7 @@ full.host = {
 full.init = {
   init = true,
   hooks = { before_exec = function() end },
-  process = { "/bin/true", stdout = "capture" },
+  process = { "/bin/true", terminal = true },
 }
 
 full.overlay = {
