@@ -60,6 +60,10 @@ full.host = {
 full.init = {
   init = true,
   hooks = { before_exec = function() end },
+  process = { "/bin/true", stdout = "capture" },
+}
+
+full.terminal = {
   process = { "/bin/true", terminal = true },
 }
 
