@@ -75,7 +75,7 @@ local process <const> = types.record({
     doc = "Bytes captured of each stream at most; the rest is read and dropped." },
   { name = "fds", type = types.map(types.integer(3, 65535), descriptor, "map of descriptors"),
     doc = "Further descriptors: the number inside to a file or number of the host's." },
-  { name = "terminal", type = terminal, default = false,
+  { name = "terminal", type = terminal, default = "(none)",
     doc = "A terminal of its own as standard input, output and error, which is its session's: the container's own "
       .. "where it has a `dev` or `devpts`, else one of the host's. The handle's `terminal` is the other side. "
       .. "`{ rows = 24, cols = 80 }` is its size.",
