@@ -181,9 +181,15 @@ static int fd_file(lua_State *L)
     return 1;
 }
 
+int userns_dup_fd(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 /***
  * Makes reads and writes of the descriptor's open file give EAGAIN rather than
- * wait, for every descriptor that shares it.
+ * wait, for every descriptor that shares it; or wait again.
+ * @param on boolean? true when absent
  * @return true|nil ok
  * @return userns.Error? err
  * @source fcntl(2)
@@ -191,8 +197,10 @@ static int fd_file(lua_State *L)
 static int fd_nonblock(lua_State *L)
 {
     int fd = *check_open(L, 1);
+    bool on = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
     int flags = fcntl(fd, F_GETFL);
-    int result = flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    int result = flags < 0 ? -1 : fcntl(fd, F_SETFL, wanted);
     return userns_result(L, result, "nonblock", "fcntl", NULL);
 }
 
@@ -386,6 +394,24 @@ static int sys_fileno(lua_State *L)
 }
 
 /***
+ * Another descriptor of the same open file, closed on exec and above the
+ * standard streams.
+ * @param fd integer|file*|userns.Fd|{ fd: integer }
+ * @return userns.Fd? copy
+ * @return userns.Error? err EBADF, EMFILE
+ * @source fcntl(2)
+ */
+static int sys_dup(lua_State *L)
+{
+    int fd = userns_check_fd(L, 1);
+    int *slot = userns_push_fd(L);
+    *slot = userns_dup_fd(fd);
+    if (*slot < 0)
+        return userns_fail(L, "dup", "fcntl", errno, NULL);
+    return 1;
+}
+
+/***
  * Seconds on a clock that nobody sets.
  * @return number seconds
  * @source clock_gettime(2)
@@ -412,9 +438,9 @@ void userns_open_fd(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"pipe", sys_pipe}, {"open", sys_open},     {"openat", sys_openat},
-        {"poll", sys_poll}, {"fileno", sys_fileno}, {"clock", sys_clock},
-        {NULL, NULL},
+        {"pipe", sys_pipe},   {"open", sys_open},     {"openat", sys_openat},
+        {"poll", sys_poll},   {"fileno", sys_fileno}, {"dup", sys_dup},
+        {"clock", sys_clock}, {NULL, NULL},
     };
     luaL_newmetatable(L, METATABLE);
     luaL_setfuncs(L, metamethods, 0);

@@ -11,6 +11,9 @@ int *userns_push_fd(lua_State *L);
    a host may have closed.  Takes fd over; -1 with errno on failure. */
 int userns_above_stdio(int fd);
 
+/* A copy, above standard streams, closed on exec; -1 with errno. */
+int userns_dup_fd(int fd);
+
 /* The same for a descriptor that its slot goes on owning where it cannot be
    moved: 0, or -1 with errno. */
 int userns_lift_fd(int *slot);

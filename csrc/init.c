@@ -155,7 +155,7 @@ _Noreturn void userns_main(char **argv);
 
 _Noreturn void userns_main(char **argv)
 {
-    struct child child = {.root = -1, .empty = -1};
+    struct child child = {.terminal = -1, .root = -1, .empty = -1};
     int arena = take_number(argv[1]);
     child.arena = map_arena(arena);
     child.control =

@@ -106,6 +106,8 @@ static int open_hand(struct launch *l)
 {
     const union any_step *s = find(l->arena, OP_init);
     if (s == NULL)
+        s = find(l->arena, OP_pty);
+    if (s == NULL)
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->hand) != 0)
         return fail(l, s->step.number, SYS_socketpair);
@@ -183,6 +185,8 @@ static void keep_descriptors(struct launch *l)
         (struct descriptors *)(void *)((char *)l->arena +
                                        l->arena->descriptors);
     for (uint32_t i = 0; i < fds->count; i++) {
+        if (fds->fd[i].from == FROM_TERMINAL)
+            continue;
         if (fds->fd[i].from < 0)
             fds->fd[i].from = fds->fd[i].to;
         keep(l->arena, fds->fd[i].from);
@@ -316,8 +320,11 @@ static int create(struct launch *l)
 {
     const union any_step *s = find(l->arena, OP_clone);
     struct cloning cloning = {l, s->clone.namespaces, 0};
-    *l->child = (struct child){
-        .arena = l->arena, .control = l->control, .root = -1, .empty = -1};
+    *l->child = (struct child){.arena = l->arena,
+                               .control = l->control,
+                               .terminal = -1,
+                               .root = -1,
+                               .empty = -1};
     l->control->tid = 1;
     if (make_child(l, &cloning) != 0) {
         errno = (int)-cloning.result;

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "error.h"
+#include "fd.h"
 #include "launch.h"
 #include "pack.h"
 #include "process.h"
@@ -108,8 +109,8 @@ static void bind_descriptors(lua_State *L, int arg, const struct launch *l)
                                        l->arena->descriptors);
     for (uint32_t i = 0; i < fds->count; i++) {
         lua_geti(L, arg, (lua_Integer)i + 1);
-        fds->fd[i].from =
-            (int32_t)userns_check_integer(L, lua_gettop(L), -1, INT_MAX);
+        fds->fd[i].from = (int32_t)userns_check_integer(L, lua_gettop(L),
+                                                        FROM_TERMINAL, INT_MAX);
         lua_pop(L, 1);
     }
 }
@@ -169,6 +170,7 @@ static void take_init(struct process *init, struct process *program,
  * @return userns.sys.Process? process
  * @return userns.Error|userns.Error[] err step, syscall, errno and item; beside
  *   a process the refusals that did not end the set-up
+ * @return userns.Fd? terminal the host's side of the program's
  * @source clone(2)
  */
 static int sys_launch(lua_State *L)
@@ -184,6 +186,7 @@ static int sys_launch(lua_State *L)
     struct process *program_of_init = userns_push_process(L, 0);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, -3, 1);
+    int *terminal = userns_push_fd(L);
     struct launch *l = lua_newuserdatauv(L, sizeof *l, 0);
     userns_launch_init(l);
     luaL_setmetatable(L, METATABLE);
@@ -202,15 +205,20 @@ static int sys_launch(lua_State *L)
         count = l->control->excused_count;
         memcpy(excused, l->control->excused, sizeof excused);
         take_init(process, program_of_init, l);
+        *terminal = l->handed[HAND_TERMINAL];
+        l->handed[HAND_TERMINAL] = -1;
     }
     userns_launch_end(l);
     if (result != 0 && lua_gettop(L) > top)
         return return_called(L, l);
     if (result != 0)
         return push_failure(L, l);
-    lua_pop(L, 2);
+    lua_settop(L, top - 1); /* process, its program, terminal */
     push_excused(L, excused, count);
-    return 2;
+    lua_replace(L, top - 2);
+    if (*terminal < 0)
+        lua_pop(L, 1);
+    return *terminal < 0 ? 2 : 3;
 }
 
 /* Beside this module, wherever the host's working directory goes later. */

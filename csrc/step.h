@@ -45,6 +45,8 @@ struct ids {
     uint32_t id[];
 };
 
+#define FROM_TERMINAL (-2) /* until the child has one */
+
 /* from is -1 for "as the host has it" until launch binds it. */
 struct descriptor {
     int32_t from;
@@ -137,7 +139,7 @@ struct control {
 };
 
 /* What is handed to the host, with a byte that says what it is. */
-enum hand { HAND_PROGRAM, HAND_COUNT };
+enum hand { HAND_PROGRAM, HAND_TERMINAL, HAND_COUNT };
 
 struct child {
     struct arena *arena;
@@ -146,6 +148,7 @@ struct child {
     uint32_t next;    /* index of the step to do */
     uint32_t syscall; /* the last one made */
     uint32_t item;    /* of the step's list, from 1 */
+    int terminal;     /* the program's, once it is made */
     int root;         /* of the container's tree, once it is attached */
     int empty;        /* an empty read-only directory, once one is needed */
 };

@@ -13,6 +13,7 @@ local C_TYPES <const> = {
   namespace = "userns.Namespace",
   netlink = "userns.Netlink",
   process = "userns.sys.Process",
+  rawmode = "userns.sys.RawMode",
 }
 
 local catalogue <const> = {}

@@ -49,6 +49,10 @@
 --- `<close>`; a child that `sys.clone` made is killed and reaped with its handle.
 ---@class userns.sys.Process
 ---@field pid integer as the host sees it
+---@field program userns.sys.Process? the program, where process 1 only serves it
+
+--- A terminal in raw mode: made by `sys.raw_mode`. A variable can be `<close>`.
+---@class userns.sys.RawMode
 
 --- The child's end of the handshake of `sys.clone`.
 ---@class userns.sys.Gate

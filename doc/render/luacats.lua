@@ -32,6 +32,7 @@ local TYPES <const> = {
   ["a network table"] = "userns.Network",
   ["address"] = "string",
   ["address with a prefix"] = "string",
+  ["boolean or terminal size"] = "boolean|{ rows: integer?, cols: integer? }",
   ["capability name"] = "string",
   ["cgroup"] = "userns.CgroupLimits",
   ["cgroup name"] = "string",
@@ -251,8 +252,8 @@ local CLASSES <const> = {
 }
 
 local SYS_CLASSES <const> = {
-  "userns.sys.Process", "userns.sys.Gate", "userns.Fd", "userns.FsContext", "userns.Netlink",
-  "userns.Mount", "userns.SubidRange",
+  "userns.sys.Process", "userns.sys.Gate", "userns.sys.RawMode", "userns.Fd", "userns.FsContext",
+  "userns.Netlink", "userns.Mount", "userns.SubidRange",
 }
 
 --- The definitions of the module userns.

@@ -7,6 +7,7 @@
 ---`<close>`; a child that `sys.clone` made is killed and reaped with its handle.
 ---@class userns.sys.Process
 ---@field pid integer as the host sees it
+---@field program? userns.sys.Process the program, where process 1 only serves it
 local sysProcess = {}
 
 ---Waits until the process has ended, and reaps it.
@@ -59,6 +60,13 @@ function sysGate:ready() end
 ---@return userns.Error? err ESRCH when the parent has ended; EPIPE when it has let go of the child
 function sysGate:await() end
 
+---A terminal in raw mode: made by `sys.raw_mode`. A variable can be `<close>`.
+---@class userns.sys.RawMode
+local sysRawMode = {}
+
+---Sets the terminal as it was.  Closing twice does nothing.
+function sysRawMode:close() end
+
 ---An open descriptor, closed on exec and with its handle: by `close`, at the
 ---end of a `<close>` variable, or when it is collected. A function that takes a
 ---descriptor takes its number, a file of the io library, `{ fd = number }` or
@@ -95,11 +103,12 @@ function fd:write(data, first) end
 function fd:file(mode) end
 
 ---Makes reads and writes of the descriptor's open file give EAGAIN rather than
----wait, for every descriptor that shares it.
+---wait, for every descriptor that shares it; or wait again.
+---@param on? boolean true when absent
 ---@return true|nil ok
 ---@return userns.Error? err
 ---See fcntl(2).
-function fd:nonblock() end
+function fd:nonblock(on) end
 
 ---Gives the file that the descriptor is open on to another owner.
 ---@param uid integer
@@ -785,6 +794,14 @@ function sys.poll(list, seconds) end
 ---See fcntl(2).
 function sys.fileno(fd) end
 
+---Another descriptor of the same open file, closed on exec and above the
+---standard streams.
+---@param fd integer|file*|userns.Fd|{ fd: integer }
+---@return userns.Fd? copy
+---@return userns.Error? err EBADF, EMFILE
+---See fcntl(2).
+function sys.dup(fd) end
+
 ---Seconds on a clock that nobody sets.
 ---@return number seconds
 ---See clock_gettime(2).
@@ -819,6 +836,7 @@ function sys.ops() end
 ---@param parent_step? (fun(step: integer, pid: integer): true|integer|nil, userns.Error?) does the parent's steps that are not C's; of one that opens something for the child, or a v2 cgroup for it to be created in, it is the descriptor's number that is returned
 ---@return userns.sys.Process? process
 ---@return userns.Error|userns.Error[] err step, syscall, errno and item; beside a process the refusals that did not end the set-up
+---@return userns.Fd? terminal the host's side of the program's
 ---See clone(2).
 function sys.launch(program, descriptors, parent_step) end
 
@@ -874,6 +892,30 @@ function sys.readlink(path) end
 ---@return userns.Error err
 ---See landlock(7).
 function sys.landlock_abi() end
+
+---The size of a terminal.
+---@param fd integer|file*|userns.Fd either side of it
+---@return integer? rows
+---@return integer|userns.Error cols the error when the first is nil: ENOTTY
+---See ioctl_tty(2).
+function sys.terminal_size(fd) end
+
+---Sets the size of a terminal; its foreground programs get SIGWINCH.
+---@param fd integer|file*|userns.Fd either side of it
+---@param rows integer 0 to 65535
+---@param cols integer 0 to 65535
+---@return true|nil ok
+---@return userns.Error? err ENOTTY
+---See ioctl_tty(2).
+function sys.set_terminal_size(fd, rows, cols) end
+
+---Makes a terminal pass everything on as it is typed: no echo, no lines, no
+---signals.  Closing the handle, or losing it, sets the terminal as it was.
+---@param fd integer|file*|userns.Fd
+---@return userns.sys.RawMode? mode
+---@return userns.Error? err ENOTTY
+---See cfmakeraw(3).
+function sys.raw_mode(fd) end
 
 ---The words that there are for a setting of the kernel's, in order.
 ---@param kind "limit"|"personality"|"scope"

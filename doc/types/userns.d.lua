@@ -243,6 +243,7 @@
 ---@field input? string What the program reads on standard input (instead of `stdin`).
 ---@field max_output? integer|string Bytes captured of each stream at most; the rest is read and dropped. Default: no limit.
 ---@field fds? table<integer, file*|userns.Fd|integer> Further descriptors: the number inside to a file or number of the host's.
+---@field terminal? boolean|{ rows: integer?, cols: integer? } A terminal of its own as standard input, output and error, which is its session's: the container's own where it has a `dev` or `devpts`, else one of the host's. The handle's `terminal` is the other side. `{ rows = 24, cols = 80 }` is its size. Default: none.
 ---@field timeout? number Seconds until `kill_signal` is sent. Default: none.
 ---@field kill_signal? string|integer What a timeout sends. Default: "KILL".
 ---@field kill_after? number Seconds from `kill_signal` to SIGKILL. Default: 1.
@@ -370,7 +371,8 @@ function container:plan(spec) end
 ---See clone(2).
 function container:spawn(spec) end
 
----Runs a program in a new container to its end.
+---Runs a program in a new container to its end; one that has a terminal is
+---attached to the caller's.
 ---@param spec userns.ProcessSpec
 ---@return userns.Result? result
 ---@return userns.Error? err as spawn's
@@ -401,6 +403,7 @@ function plan:explain() end
 ---@field stdin? file* where the spec says "pipe"
 ---@field stdout? file*
 ---@field stderr? file*
+---@field terminal? file* the host's side of the program's terminal, to read and write; without a buffer
 local process = {}
 
 ---Waits until the program has ended, serving its captured streams and its
@@ -410,6 +413,13 @@ local process = {}
 ---@return userns.Error? err ETIMEDOUT
 ---See waitid(2).
 function process:wait(seconds) end
+
+---Joins the caller's standard input and output to the program's terminal until
+---the program has ended: a terminal there passes on every key, and its size is
+---the program's; afterwards, whatever happened, it is as it was.
+---@return userns.Result? result as wait's
+---@return userns.Error? err
+function process:attach() end
 
 ---Sends a signal to the program; never to another process that got its number.
 ---@param signal? string|integer "TERM", "SIGTERM" or 15; KILL when absent

@@ -164,6 +164,9 @@ local function id_problems(d, process, identity)
   for i, gid in ipairs(process.groups) do
     check("gid", gid, ("process.groups[%d]"):format(i))
   end
+  if process.terminal and not d.new_session then
+    problems[#problems + 1] = { field = "process.terminal", message = "needs new_session" }
+  end
   if #process.groups > 0 and d.setgroups == "deny" then
     problems[#problems + 1] = { field = "process.groups", message = "setgroups is \"deny\"" }
   end

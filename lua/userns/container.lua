@@ -74,6 +74,7 @@ local function fingerprint(spec, what)
   local parts <const> = {
     #what.argv, #what.env, #spec.groups, spec.cwd, spec.umask, tostring(spec.uid), tostring(spec.gid),
     stdio.source_words(spec.stdin), stdio.source_words(spec.stdout), stdio.source_words(spec.stderr),
+    spec.terminal and spec.terminal.rows or "", spec.terminal and spec.terminal.cols or "",
   }
   for _, list in ipairs { what.argv, what.env, spec.groups, what.paths } do
     table.move(list, 1, #list, #parts + 1, parts)
@@ -124,7 +125,7 @@ local function launch(box, spec)
     return nil, why
   end
   local helper <const> = parent.new(box.description.hooks)
-  local child <const>, report = sys.launch(prepared.program, set.from, function(number, pid)
+  local child <const>, report, terminal = sys.launch(prepared.program, set.from, function(number, pid)
     return helper:run(plan[number], pid)
   end)
   if not child then
@@ -132,7 +133,7 @@ local function launch(box, spec)
     set:close()
     return nil, error_object.locate(report, plan)
   end
-  set:launched()
+  set:launched(terminal)
   helper:launched()
   return process.new(child, spec, {
     set = set, plan = plan, excused = report, parent = helper, detachable = not box.description.die_with_parent,
@@ -169,7 +170,8 @@ local function refuse_pipes(spec)
   return #problems > 0 and error_object.invalid(problems) or nil
 end
 
---- Runs a program in a new container to its end.
+--- Runs a program in a new container to its end; one that has a terminal is
+--- attached to the caller's.
 ---@param spec userns.ProcessSpec
 ---@return userns.Result? result
 ---@return userns.Error? err as spawn's
@@ -184,6 +186,9 @@ function methods:run(spec)
   local p <close>, why = launch(box, checked)
   if not p then
     return nil, why
+  end
+  if checked.terminal then
+    return p:attach()
   end
   return p:wait()
 end

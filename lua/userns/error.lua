@@ -191,9 +191,9 @@ local HINTS <const> = {
     hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none" },
   { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL", named = true,
     hint = "the id that the name stands for is not mapped by uid_map or gid_map" },
-  { ops = { uid_map = true }, code = "EPERM",
-    hint = "perhaps the caller is uid 0 without setfcap, and may not map that; or an id outside is not the caller's "
-      .. "to map: see newuidmap(1)" },
+  { ops = { uid_map = true, gid_map = true }, code = "EPERM",
+    hint = "an id outside is not the caller's to map (see newuidmap(1)); or it is uid 0, and the caller has it without "
+      .. "setfcap" },
   { ops = { seccomp = true }, code = "EINVAL", hint = "the kernel takes this program for no filter" },
   { ops = { join = true }, code = "EPERM",
     hint = "joining takes privilege over the user namespace that owns what is joined: join that one too" },
@@ -207,12 +207,10 @@ local HINTS <const> = {
   { ops = { route = true }, code = "ENETUNREACH",
     hint = "no address of the interface's is in a network with the router" },
   { ops = { groups = true }, code = "EPERM", hint = "the joined user namespace denies setgroups(2)" },
+  { ops = { pty = true }, code = "ENOENT", syscall = "openat2",
+    hint = "there is no /dev/ptmx here: give the container a `dev` or `devpts` mount" },
   { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
-
-local function is_named(step)
-  return step.user or step.group or step.names
-end
 
 local function has(plan, op)
   for _, step in ipairs(plan) do

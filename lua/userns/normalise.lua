@@ -396,6 +396,17 @@ function normalise.over(defaults, process)
   return merged
 end
 
+-- What a terminal has that nobody has measured.
+local ROWS <const>, COLS <const> = 24, 80
+
+local function terminal(value)
+  if not value then
+    return nil
+  end
+  local size <const> = type(value) == "table" and value or {}
+  return { rows = size.rows or ROWS, cols = size.cols or COLS }
+end
+
 local function signal(value)
   return type(value) == "string" and value:gsub("^SIG", "") or value
 end
@@ -405,6 +416,7 @@ end
 ---@param process table
 ---@return table normalised
 function normalise.process(process)
+  local stream <const> = process.terminal and "terminal" or "inherit"
   local kill_signal <const> = signal(process.kill_signal or "KILL")
   return {
     argv = table.move(process, 1, #process, 1, {}),
@@ -416,15 +428,16 @@ function normalise.process(process)
     gid = process.gid,
     groups = copy(process.groups or {}),
     umask = to_mode(process.umask or "0022"),
-    stdin = process.input ~= nil and "input" or process.stdin or "inherit",
-    stdout = process.stdout or "inherit",
-    stderr = process.stderr or "inherit",
+    stdin = process.input ~= nil and "input" or process.stdin or stream,
+    stdout = process.stdout or stream,
+    stderr = process.stderr or stream,
     input = process.input,
     max_output = types.to_bytes(process.max_output),
     fds = copy(process.fds or {}),
     timeout = process.timeout,
     kill_signal = kill_signal,
     kill_after = process.kill_after or 1,
+    terminal = terminal(process.terminal),
   }
 end
 

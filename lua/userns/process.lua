@@ -1,4 +1,5 @@
 -- A process in a container: its handle, and what became of it.
+local attach = require "userns.attach"
 local sys = require "userns.sys"
 
 local process = {}
@@ -12,6 +13,7 @@ local PRIVATE <const> = {}
 ---@field stdin file*? where the spec says "pipe"
 ---@field stdout file*?
 ---@field stderr file*?
+---@field terminal file*? the host's side of the program's terminal, to read and write; without a buffer
 local methods <const> = {}
 
 local metatable <const> = { __name = "userns.process", __index = methods }
@@ -53,6 +55,7 @@ function process.new(child, spec, launch)
     stdin = launch.set.files.stdin,
     stdout = launch.set.files.stdout,
     stderr = launch.set.files.stderr,
+    terminal = launch.set.files.terminal,
     [PRIVATE] = {
       child = child,
       spec = spec,
@@ -144,6 +147,9 @@ local function interests(state)
     actions[#actions + 1] = function()
       write_some(state)
     end
+  end
+  if state.attachment then
+    state.attachment:interests(entries, actions)
   end
   return entries, actions
 end
@@ -290,6 +296,34 @@ function methods:wait(seconds)
       return nil, sys.error { op = "wait", code = "ETIMEDOUT", message = "the process has not ended" }
     end
   end
+  return conclude(state)
+end
+
+-- How often an attached terminal's size is looked at.
+local GLANCE <const> = 0.1
+
+--- Joins the caller's standard input and output to the program's terminal until
+--- the program has ended: a terminal there passes on every key, and its size is
+--- the program's; afterwards, whatever happened, it is as it was.
+---@return userns.Result? result as wait's
+---@return userns.Error? err
+function methods:attach()
+  local state <const> = self[PRIVATE]
+  if state.result then
+    return state.result
+  elseif not open(self).set.files.terminal then
+    error("attach needs a process spec with terminal", 2)
+  end
+  local attachment <close>, err = attach.open(self.terminal)
+  if not attachment then
+    return nil, err
+  end
+  state.attachment = attachment
+  while not turn(state, sys.clock() + GLANCE) do
+    attachment:resize()
+  end
+  state.attachment = nil
+  attachment:drain()
   return conclude(state)
 end
 

@@ -368,6 +368,16 @@ end
 
 rules.process = {
   {
+    reads = { "terminal", "stdin", "stdout", "stderr", "input" },
+    check = function(process, report)
+      for _, field in ipairs { "stdin", "stdout", "stderr", "input" } do
+        if process.terminal and process[field] ~= nil then
+          report(field, "excludes terminal")
+        end
+      end
+    end,
+  },
+  {
     reads = { "stdin", "input" },
     check = function(process, report)
       if process.input ~= nil and process.stdin ~= nil then

@@ -99,6 +99,8 @@ stage("sysctl", settings.sysctl, {
   capabilities = "needs CAP_NET_ADMIN, or CAP_SYS_RESOURCE for those of user",
 })
 
+stage("host_terminal", lifetime.host_terminal, { root = "the host's /dev/ptmx is in sight" })
+
 stage("root", files.root, { mounts = "they are put into it" })
 
 stage("mounts", files.mounts, {
@@ -157,10 +159,15 @@ stage("capabilities", identity.capabilities, {
   exec = "execve computes from these",
 })
 
+stage("own_terminal", lifetime.own_terminal, { init = "process 1 has none", terminal = "there is none before" })
+
 stage("init", lifetime.init, {
   seal = "a filter would bind process 1 too",
+  terminal = "it is the program's session that gets one",
   descriptors = "process 1 closes them all",
 })
+
+stage("terminal", lifetime.terminal, { seal = "a filter may deny it", descriptors = "they are the terminal" })
 
 stage("before_exec", lifetime.before_exec, { seal = "a filter may deny the wait" })
 

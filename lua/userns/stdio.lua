@@ -11,18 +11,26 @@ local MODES <const> = { stdin = { "r", "w" }, stdout = { "w", "r" }, stderr = { 
 ---@class userns.Stdio
 ---@field from integer[] for each entry of the plan's descriptors its number here
 ---@field closing userns.Fd[] what only the program needs: closed after the launch
----@field files table<string, file*> the host's ends of "pipe"
+---@field files table<string, file*> the host's ends of "pipe", and of the terminal
 ---@field captured table<string, userns.Fd> the host's ends of "capture", not blocking
 ---@field input userns.Fd? the host's end of `input`, not blocking
 
 local methods <const> = {}
 
---- Closes what only the program needed.
-function methods:launched()
+--- Closes what only the program needed, and takes the host's side of its
+--- terminal.
+---@param terminal userns.Fd?
+function methods:launched(terminal)
   for _, fd in ipairs(self.closing) do
     fd:close()
   end
   self.closing = {}
+  if terminal then
+    local file <const> = assert(terminal:file("r+"))
+    -- one descriptor both ways: nothing may wait in a buffer
+    file:setvbuf("no")
+    self.files.terminal = file
+  end
 end
 
 --- Closes everything: the launch failed, or the process is gone.
@@ -66,6 +74,11 @@ function OPEN.inherit(_, name)
     io[name]:flush()
   end
   return -1
+end
+
+--- The child has it, once it has made it.
+function OPEN.terminal()
+  return -2
 end
 
 function OPEN.null(set)

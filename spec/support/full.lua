@@ -63,6 +63,10 @@ full.init = {
   process = { "/bin/true", stdout = "capture" },
 }
 
+full.terminal = {
+  process = { "/bin/true", terminal = true },
+}
+
 full.overlay = {
   root = { type = "overlay", lower = { "/usr", "/srv" }, readonly = true },
   setgroups = "deny",

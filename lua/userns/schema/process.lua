@@ -38,6 +38,15 @@ local signal <const> = {
   end,
 }
 
+local size <const> = types.record({
+  { name = "rows", type = types.integer(1, 65535), default = 24, doc = "Lines of text." },
+  { name = "cols", type = types.integer(1, 65535), default = 80, doc = "Characters in a line." },
+}, "terminal size")
+
+local terminal <const> = types.either("boolean or terminal size", function(value)
+  return type(value) == "boolean" and types.flag or type(value) == "table" and size or nil
+end)
+
 local process <const> = types.record({
   { name = "argv0", type = types.string, default = "(the program)", doc = "What the program is told its name is." },
   { name = "env", type = types.map(variable, types.string, "map of variables"), default = "(PATH TERM LANG TZ HOME)",
@@ -66,6 +75,11 @@ local process <const> = types.record({
     doc = "Bytes captured of each stream at most; the rest is read and dropped." },
   { name = "fds", type = types.map(types.integer(3, 65535), descriptor, "map of descriptors"),
     doc = "Further descriptors: the number inside to a file or number of the host's." },
+  { name = "terminal", type = terminal, default = "(none)",
+    doc = "A terminal of its own as standard input, output and error, which is its session's: the container's own "
+      .. "where it has a `dev` or `devpts`, else one of the host's. The handle's `terminal` is the other side. "
+      .. "`{ rows = 24, cols = 80 }` is its size.",
+    needs = "`new_session`" },
   { name = "timeout", type = types.seconds, default = "(none)", doc = "Seconds until `kill_signal` is sent." },
   { name = "kill_signal", type = signal, default = "KILL", doc = "What a timeout sends." },
   { name = "kill_after", type = types.seconds, default = 1, doc = "Seconds from `kill_signal` to SIGKILL." },

@@ -113,6 +113,40 @@ function lifetime.session(c)
   c:add { op = "keyring", required = c.d.strict or nil }
 end
 
+--- Where the container's own terminals are made, nil where there are none.
+local function own_ptmx(c)
+  local path
+  for _, mount in ipairs(c.d.namespaces.mnt and c.d.mounts or {}) do
+    path = (mount.type == "dev" or mount.type == "devpts") and mount.target .. "/ptmx" or path
+  end
+  return path
+end
+
+--- A terminal belongs to whom it is made by, and is to be the program's.
+local function pty(c, path, owner)
+  local size <const> = c.process.terminal
+  c:add { op = "pty", path = path, rows = size.rows, cols = size.cols, uid = owner, source = "process.terminal" }
+end
+
+function lifetime.host_terminal(c)
+  if c.process.terminal and not own_ptmx(c) then
+    local uid <const> = c.identity.uid
+    pty(c, "/dev/ptmx", uid.builder ~= uid.program and uid.program or nil)
+  end
+end
+
+function lifetime.own_terminal(c)
+  if c.process.terminal and own_ptmx(c) then
+    pty(c, own_ptmx(c))
+  end
+end
+
+function lifetime.terminal(c)
+  if c.process.terminal then
+    c:add { op = "terminal", source = "process.terminal" }
+  end
+end
+
 --- Process 1 is no part of the program's session.
 function lifetime.init(c)
   if c.d.init then
