@@ -34,7 +34,7 @@ function lifetime.join(c)
 end
 
 --- The namespaces that the clone makes: that of the cgroup waits until the child
---- is in all of its cgroups.
+--- is in all of its cgroups, that of time until its clocks are set.
 local function at_once(d)
   local later <const>, now <const> = identity.nested(d), {}
   for name in next, d.namespaces do
@@ -49,7 +49,6 @@ function lifetime.image(c)
   end
 end
 
---- The child enters a time namespace, and what is nested, later.
 function lifetime.clone(c)
   if #c.joined > 0 then
     join(c)
