@@ -191,7 +191,9 @@ describe("the error of a failed step", function()
       { { "uid_map", "write", "EPERM" }, "uid_map", nil },
       { { "keyring", "keyctl", "EDQUOT" }, nil, nil },
     } do
-      assert.same({ field = row[2], path = row[3] }, located(table.unpack(row[1])), i)
+      local fields <const> = located(table.unpack(row[1]))
+      fields.hint = nil
+      assert.same({ field = row[2], path = row[3] }, fields, i)
     end
   end)
 

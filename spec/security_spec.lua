@@ -173,8 +173,11 @@ describe("security", function()
         ["process.uid"] = { process = { uid = id } },
         ["process.groups[1]"] = { process = { groups = { id } } },
       } do
-        local box <const>, err = userns.container(description)
-        assert.same({ nil, "EINVALID", field }, { box, err and err.code, err and err.field })
+        -- "root" may name a user, in the container's own files
+        if id ~= "root" or field:find("_map", 1, true) then
+          local box <const>, err = userns.container(description)
+          assert.same({ nil, "EINVALID", field }, { box, err and err.code, err and err.field })
+        end
       end
     end
   end)

@@ -2,7 +2,6 @@
 -- clone (pid 0) and after it.  What they leave behind is undone when the launch
 -- fails or the process has ended.
 local cgroup = require "userns.cgroup"
-local handles = require "userns.schema.handles"
 local hooks = require "userns.hooks"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"

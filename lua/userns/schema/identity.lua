@@ -99,8 +99,10 @@ identity.securebits = types.one_or_list(types.choice({
   "exec_deny_interactive", "exec_deny_interactive_locked",
 }, "secure bit"), "list of secure bits")
 
+-- What could be meant as a number is none: "0" is neither an id nor a name.
 local name <const> = types.with(types.text("name", 1, 256), function(word)
-  return word:find("[:\n/%s]") and "a name has no ':', '/' or space" or nil
+  return word:find("[:\n/%s]") and "a name has no ':', '/' or space"
+    or tonumber(word) and "an id is an integer, not a string" or nil
 end)
 
 --- An id, or a name that the container's own files have.
