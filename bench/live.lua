@@ -51,6 +51,7 @@ local function report(count)
 end
 
 launch():close()
+belongings()
 print(("  %-21s %12s %12s %12s %12s"):format("live containers", "private KiB", "Lua KiB", "descriptors", "ms/launch"))
 for i = 2, #arg do
   report(math.tointeger(tonumber(arg[i])))

@@ -455,9 +455,9 @@ describe("join", function()
     local d <const> = assert(validate.description { join = { user = 7, net = "/run/net" } })
     local spec <const> = assert(validate.process({ "/bin/true" }, d.process))
     assert.equal([[
-  1  parent  namespace     slot=0 type=user path=/proc/7/ns/user
-  2  parent  namespace     slot=1 type=net path=/run/net
-  3  parent  image         path=/lib/userns-init
+  1  parent  image         path=/lib/userns-init
+  2  parent  namespace     slot=0 type=user path=/proc/7/ns/user
+  3  parent  namespace     slot=1 type=net path=/run/net
   4  child   undumpable
   5  child   join          namespaces=user,net slots=0,1
   6  parent  clone         namespaces=mnt,pid,ipc,uts,cgroup
@@ -483,8 +483,8 @@ describe("join", function()
  26  child   signals
  27  child   exec          /bin/true]], tostring(assert(compile.compile(d, spec, {
       uid = 1000, gid = 100, groups = { 100 }, subids = { uid = {}, gid = {} }, helpers = {}, setgroups = "allow",
-      capabilities = {}, nofile = { soft = 1024, hard = 4096 }, image = "/lib/userns-init",
-      env = { PATH = "/bin" }, environ = {}, limits = {},
+      capabilities = {}, limits = { nofile = { soft = 1024, hard = 4096 } }, image = "/lib/userns-init",
+      env = { PATH = "/bin" }, environ = {},
       uid_map = { { inside = 0, outside = 0, count = 4294967295 } },
       gid_map = { { inside = 0, outside = 0, count = 4294967295 } },
     }))))
