@@ -428,6 +428,19 @@ function process:attach() end
 ---See pidfd_send_signal(2).
 function process:kill(signal) end
 
+---Stops the program and every process below it: with a pid namespace of its own
+---that is everybody inside. A timeout goes on meanwhile.
+---@return true? ok
+---@return userns.Error? err ESRCH when it has ended; EPERM; ETIMEDOUT: not every one has stopped
+---See signal(7).
+function process:pause() end
+
+---Has everything that `pause` stopped go on.
+---@return true? ok
+---@return userns.Error? err ESRCH when it has ended; EPERM
+---See signal(7).
+function process:resume() end
+
 ---A handle of one of the program's namespaces.
 ---@param type string a namespace name
 ---@return userns.Namespace? namespace

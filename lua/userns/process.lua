@@ -1,6 +1,7 @@
 -- A process in a container: its handle, and what became of it.
 local attach = require "userns.attach"
 local sys = require "userns.sys"
+local tree = require "userns.tree"
 
 local process = {}
 
@@ -338,6 +339,32 @@ function methods:kill(signal)
     return nil, sys.error { op = "kill", code = "ESRCH", message = "the process has ended" }
   end
   return open(self).child:kill(signal)
+end
+
+--- Does something with the program and all below it, while there is one.
+local function with_tree(self, op, act)
+  if self[PRIVATE].result then
+    return nil, sys.error { op = op, code = "ESRCH", message = "the process has ended" }
+  end
+  open(self)
+  return act(self.pid)
+end
+
+--- Stops the program and every process below it: with a pid namespace of its own
+--- that is everybody inside. A timeout goes on meanwhile.
+---@return true? ok
+---@return userns.Error? err ESRCH when it has ended; EPERM; ETIMEDOUT: not every one has stopped
+---@source signal(7)
+function methods:pause()
+  return with_tree(self, "pause", tree.stop)
+end
+
+--- Has everything that `pause` stopped go on.
+---@return true? ok
+---@return userns.Error? err ESRCH when it has ended; EPERM
+---@source signal(7)
+function methods:resume()
+  return with_tree(self, "resume", tree.continue)
 end
 
 --- A handle of one of the program's namespaces.

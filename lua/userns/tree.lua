@@ -1,0 +1,103 @@
+-- The processes below one.  In a pid namespace that is everybody: who loses a
+-- parent gets its process 1 as a new one.
+local sys = require "userns.sys"
+
+local tree = {}
+
+--- What proc(5) says of a process; nil when it is gone.
+local function look(pid)
+  local file <close> = io.open(("/proc/%d/stat"):format(pid))
+  local state, parent = (file and file:read("a") or ""):match("^.*%) (%a) (%d+)")
+  return state and { state = state, parent = math.tointeger(parent) }
+end
+
+--- A process and all below it, as they are now.
+local function members(root)
+  local seen <const>, list <const> = {}, {}
+  for _, pid in ipairs(sys.processes()) do
+    seen[pid] = look(pid)
+  end
+  local below <const> = { [root] = true }
+  local function is_below(pid)
+    if below[pid] == nil then
+      below[pid] = false -- for who is its own ancestor while the list is read
+      below[pid] = seen[pid] ~= nil and is_below(seen[pid].parent)
+    end
+    return below[pid]
+  end
+  for pid, what in next, seen do
+    if is_below(pid) then
+      what.pid = pid
+      list[#list + 1] = what
+    end
+  end
+  return list
+end
+
+--- Sends a signal to a process that is still the one that was seen.
+local function send(what, signal)
+  local process <close> = sys.pidfd_open(what.pid)
+  local now <const> = process and look(what.pid)
+  if now and now.parent == what.parent then
+    return process:kill(signal)
+  end
+  return true -- gone, or found under another parent the next time
+end
+
+-- Who runs no code of its own: stopped, traced or dead.
+local QUIET <const> = { T = true, t = true, Z = true, X = true }
+
+local PATIENCE <const> = 1 -- seconds
+local NAP <const> = 0.001
+
+-- After so many looks, who is still in an uninterruptible call is quiet as well: a
+-- parent in vfork(2) stays there as long as its child is stopped.
+local LOOKS <const> = 50
+
+local function is_quiet(what, looks)
+  return QUIET[what.state] or what.state == "D" and looks > LOOKS
+end
+
+--- Stops a process and all below it; whoever is born meanwhile too.
+---@param root integer its pid
+---@return true? ok
+---@return userns.Error? err EPERM; ETIMEDOUT: some go on being born, and those that were stopped stay so
+---@source signal(7)
+function tree.stop(root)
+  local deadline <const>, looks = sys.clock() + PATIENCE, 0
+  repeat
+    local running = 0
+    looks = looks + 1
+    for _, what in ipairs(members(root)) do
+      if not is_quiet(what, looks) then
+        running = running + 1
+        local ok <const>, err <const> = send(what, "STOP")
+        if not ok and err.code ~= "ESRCH" then
+          return nil, err
+        end
+      end
+    end
+    if running == 0 then
+      return true
+    end
+    sys.poll({}, NAP)
+  until sys.clock() >= deadline
+  return nil, sys.error { op = "pause", code = "ETIMEDOUT", message = "not every process has stopped" }
+end
+
+--- Has a process and all below it go on.
+---@param root integer its pid
+---@return true? ok
+---@return userns.Error? err EPERM
+---@source signal(7)
+function tree.continue(root)
+  for _, what in ipairs(members(root)) do
+    local ok <const>, err <const> = send(what, "CONT")
+    if not ok and err.code ~= "ESRCH" then
+      return nil, err
+    end
+  end
+  return true
+end
+
+return tree
