@@ -20,7 +20,8 @@ struct layers {
     long work;
     char **options;
     uint64_t attrs;
-    int64_t mode; /* of an upper directory to be made */
+    int64_t mode;  /* of an upper directory to be made */
+    bool required; /* everything that an overlay can */
 };
 
 static long set(struct child *c, long fs, const char *key, long fd)
@@ -115,6 +116,21 @@ static long make_dir(struct child *c, long fd, const char *name, int64_t mode)
     return error;
 }
 
+/* Without privilege over the host it is user.* attributes that mark a directory
+   which hides what is below it; tmpfs has them since Linux 6.6. */
+static long check_attributes(struct child *c, const struct layers *l)
+{
+    if (*l->options == NULL)
+        return 0;
+    long error = CALL(c, fgetxattr, l->upper, "user.overlay.opaque", NULL, 0);
+    if (error != -EOPNOTSUPP)
+        return 0;
+    if (l->required)
+        return error;
+    step_excuse(c, error);
+    return 0;
+}
+
 /* Before Linux 6.15 a layer must be attached somewhere, if only meanwhile. */
 static long stack_attached(struct child *c, const struct layers *l,
                            long scratch, long place)
@@ -147,7 +163,8 @@ static long stack_on_scratch(struct child *c, struct layers *l, char **options,
     }
     l->upper = make_dir(c, scratch, "upper", l->mode);
     l->work = l->upper < 0 ? l->upper : make_dir(c, scratch, "work", 0700);
-    long fd = l->work < 0 ? l->work : stack(c, l);
+    long error = l->work < 0 ? l->work : check_attributes(c, l);
+    long fd = error != 0 ? error : stack(c, l);
     if (fd == -EINVAL)
         fd = stack_attached(c, l, scratch, place);
     shut(l->work);
@@ -175,7 +192,8 @@ long userns_do_overlay(struct child *c, const struct step_overlay *s)
                        in_slot(c, s->work),
                        step_strings(c, s->options),
                        s->attrs,
-                       s->mode};
+                       s->mode,
+                       s->required != 0};
     long place = step_make(c, text(c, s->target), S_IFDIR | 0755U);
     if (place < 0)
         return place;
@@ -196,7 +214,8 @@ long userns_do_root_overlay(struct child *c, const struct step_root_overlay *s)
                        in_slot(c, s->work),
                        step_strings(c, s->options),
                        s->attrs,
-                       s->mode};
+                       s->mode,
+                       s->required != 0};
     long place =
         CALL(c, openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (place < 0)

@@ -91,7 +91,7 @@ end
 
 -- What may be refused without ending the set-up: the closing of what is not
 -- needed, a look at the host's pidfd, a handler that is reset, and the like.
-local SURVIVED <const> = {}
+local SURVIVED <const> = { fgetxattr = true,}
 for word in ("fcntl futex keyctl ppoll rt_sigaction statx umask"):gmatch("%S+") do
   SURVIVED[word] = true
 end

@@ -117,6 +117,12 @@ describe("an overlay", function()
 
     it("lets directories of a lower layer be removed and made again", function()
       make "mkdir -p low/d/e && echo one >low/d/e/file && echo two >low/file"
+      -- before Linux 6.6 that is what cannot be had, and is told
+      local degraded <const> = helper.run(in_memory {}, { "/bin/true" }).degraded
+      if #degraded > 0 then
+        assert.same({ "overlay", "fgetxattr: Operation not supported" }, { degraded[1].feature, degraded[1].reason })
+        return
+      end
       assert.equal("file\nd\nfile\nend\n", inside(in_memory {}, "cd /o; rm -r d; ls; mkdir d; ls; ls -A d; echo end"))
     end)
 

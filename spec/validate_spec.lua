@@ -485,6 +485,11 @@ describe("fields that contradict each other", function()
     accepts { capabilities = "all", share = "user" }
   end)
 
+  it("are settings written where others have the say", function()
+    refuses({ join = { mnt = "/m" }, allow_userns = true, sysctl = { ["net.ipv4.ip_forward"] = 1 } },
+      "sysctl: in a joined mnt namespace /proc/sys may be anything")
+  end)
+
   it("are two things on standard input", function()
     refuses({ process = { stdin = "null", input = "text" } }, "process.input: excludes stdin")
     refuses_process({ "/bin/cat", stdin = 0, input = "" }, "process.input: excludes stdin")

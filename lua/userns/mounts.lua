@@ -232,6 +232,7 @@ local function layers(c, m, source)
     work = upper and c:open(m.work, source .. ".work", {}),
     scratch = scratch and fs_options { { "size", m.size }, { "mode", "700" } } or nil,
     mode = scratch and m.mode or nil,
+    required = scratch and c.d.strict or nil,
     -- without privilege over the host the kernel's own attributes cannot be written
     options = c.d.namespaces.user and { "userxattr" } or nil,
     source = source,

@@ -20,9 +20,13 @@ local methods <const> = {}
 local metatable <const> = { __name = "userns.process", __index = methods }
 
 -- What a refusal that did not end the set-up leaves the program with.
+local OPAQUE <const> = "an upper layer on which a directory that was removed cannot be made again"
+
 local USED_INSTEAD <const> = {
   keyring = "the caller's session keyring",
   groups = "the caller's supplementary groups",
+  overlay = OPAQUE,
+  root_overlay = OPAQUE,
   pivot_root = "chroot, with the old root covered by the new one",
 }
 

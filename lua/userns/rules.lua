@@ -274,8 +274,11 @@ rules.description = {
   paths_rule "devices",
   { reads = { "network", "namespaces", "share", "die_with_parent" }, check = network.check },
   {
-    reads = { "sysctl", "namespaces", "share", "allow_userns" },
+    reads = { "sysctl", "namespaces", "share", "join", "allow_userns" },
     check = function(d, report)
+      if d.join.mnt and #d.sysctl > 0 then
+        report("sysctl", "in a joined mnt namespace /proc/sys may be anything")
+      end
       for _, setting in ipairs(d.sysctl) do
         local namespace <const> = schema.sysctl_namespace(setting.path)
         if not d.namespaces[namespace] then

@@ -82,7 +82,8 @@ local function overlay_fields(...)
         return type(value) == "string" and (value:sub(1, 1) == "/" and types.path or UPPER_WORD) or nil
       end), default = "(none: read-only)",
       doc = "Where changes go; `\"tmpfs\"`: to memory, and away with the container.",
-      needs = "Linux 5.11, without privilege; a file system that can be an upper one",
+      needs = "Linux 5.11, without privilege; 6.6 for everything that \"tmpfs\" can; "
+        .. "a file system that can be an upper one",
       errors = "EINVAL, EPERM, ESTALE, EBUSY" },
     { name = "work", type = types.path, doc = "An empty directory beside `upper`, for the kernel." },
     size, mode("0755"), ...,
