@@ -119,15 +119,16 @@ static bool has_groups(void)
     return count < 0;
 }
 
-/* A user namespace may deny setgroups(2), which nobody minds who has none. */
-static long drop_groups(struct child *c, bool optional)
+/* A user namespace that is joined may deny setgroups(2), which nobody minds who
+   has none. */
+static long drop_groups(struct child *c, const struct step_groups *s)
 {
     long error = CALL(c, setgroups, 0, NULL);
-    if (error != -EPERM)
+    if (error != -EPERM || !s->optional)
         return error;
     if (!has_groups())
         return 0;
-    if (!optional)
+    if (s->required)
         return error;
     step_excuse(c, error);
     return 0;
@@ -152,7 +153,7 @@ long userns_do_groups(struct child *c, const struct step_groups *s)
     const struct ids *ids = in_arena(c, s->groups);
     const struct list *names = in_arena(c, s->names);
     if (names->count == 0 && ids->count == 0)
-        return drop_groups(c, s->optional);
+        return drop_groups(c, s);
     if (names->count == 0)
         return CALL(c, setgroups, ids->count, ids->id);
     uint32_t count = 0;

@@ -91,8 +91,8 @@ end
 
 -- What may be refused without ending the set-up: the closing of what is not
 -- needed, a look at the host's pidfd, a handler that is reset, and the like.
-local SURVIVED <const> = { fgetxattr = true,}
-for word in ("fcntl futex keyctl ppoll rt_sigaction statx umask"):gmatch("%S+") do
+local SURVIVED <const> = {}
+for word in ("fcntl fgetxattr futex keyctl ppoll rt_sigaction statx umask"):gmatch("%S+") do
   SURVIVED[word] = true
 end
 

@@ -2,6 +2,7 @@
 -- interfaces in, and takes them back.  Both ends of its doing are held by
 -- sockets that stay in their namespaces, and interfaces by their index, which
 -- nobody else gets.
+local handles = require "userns.schema.handles"
 local sys = require "userns.sys"
 
 local links = {}
@@ -22,6 +23,18 @@ local function add_addresses(net, name, addresses)
   return true
 end
 
+--- A socket in a target's namespace; in the caller's where none is named.
+local function open_netlink(target)
+  if target == nil then
+    return sys.netlink()
+  end
+  local namespace <close>, err = handles.namespace("net", target)
+  if not namespace then
+    return nil, err
+  end
+  return sys.netlink(namespace)
+end
+
 --- Makes a pair: one end in the child's namespace, the other, up, in the
 --- caller's or a target's.  The kernel would remove it too, but some time after
 --- the namespace's end, when the next container may want the name.
@@ -31,7 +44,7 @@ end
 ---@return true? ok
 ---@return userns.Error? err
 function links.veth(step, pid, parent)
-  local net <const>, err = sys.netlink(step.namespace)
+  local net <const>, err = open_netlink(step.namespace)
   if not net then
     return nil, err
   end

@@ -19,17 +19,24 @@ local function split(list)
   return numbers, #names > 0 and names or nil
 end
 
---- Has the caller groups besides its own?
-local function has_groups(host)
-  return #host.groups > (host.groups[1] == host.gid and 1 or 0)
+--- Has the caller groups besides the one that the program has anyway?
+local function has_groups(c)
+  for _, gid in ipairs(c.host.groups) do
+    if gid ~= c.identity.gid.kernel then
+      return true
+    end
+  end
+  return false
 end
 
 local function drop_groups(c)
   local setgroups <const> = c.identity.setgroups
   if setgroups.works then
-    local optional <const> = setgroups.optional and not c.d.strict
-    c:add { op = "groups", groups = {}, optional = optional or nil, source = "process.groups" }
-  elseif has_groups(c.host) then
+    c:add {
+      op = "groups", groups = {}, optional = setgroups.optional, required = setgroups.optional and c.d.strict or nil,
+      source = "process.groups",
+    }
+  elseif has_groups(c) then
     c:degrade("groups", "the caller's supplementary groups",
       "setgroups(2) is denied where the caller may not map groups freely")
   end
