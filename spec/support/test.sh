@@ -128,7 +128,7 @@ busted() {
     ${GUEST+"GUEST=$GUEST"}
   )
   cd "$tree" && as "$way" env -i --default-signal "${environment[@]}" \
-    timeout --kill-after=10 "${TIMEOUT:-600}" "$lua" /usr/bin/busted \
+    timeout --kill-after=10 "${TIMEOUT:-1500}" "$lua" /usr/bin/busted \
     --ignore-lua --lpath="$lua_path" --cpath="$lua_cpath" \
     --output=spec/support/ci.lua "${specs[@]}"
 }
