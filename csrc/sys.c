@@ -65,6 +65,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_filter(L);
     userns_open_landlock(L);
     userns_open_words(L);
+    userns_open_signals(L);
     userns_open_terminal(L);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, sys_index);

@@ -25,6 +25,7 @@ void userns_open_pack(lua_State *L);      /* a plan becomes an arena */
 void userns_open_prctl(lua_State *L);     /* prctl in words */
 void userns_open_process(lua_State *L);   /* processes by pidfd */
 void userns_open_seccomp(lua_State *L);   /* filters of system calls */
+void userns_open_signals(lua_State *L);   /* signals held back */
 void userns_open_terminal(lua_State *L);  /* terminals */
 void userns_open_uts(lua_State *L);       /* host and domain name, uname */
 void userns_open_words(lua_State *L);     /* the words of settings */

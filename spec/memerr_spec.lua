@@ -51,6 +51,13 @@ local CALLS <const> = {
   { [[ assert(sys.pidfd_open(sys.getpid()):wait(0) == nil); sys.gettid() ]] },
   { [[ local process = sys.pidfd_open(sys.getpid()); tostring(process); process:kill("CONT"); process:detach() ]] },
   { [[ assert(not sys.pidfd_open(4194305)) ]] },
+  { [[
+    local hold <close> = sys.hold_signal("USR1")
+    assert(not sys.hold_signal("USR1") and not hold:take())
+    sys.kill(sys.getpid(), "USR1")
+    assert(hold:take() == "process")
+    hold:settle()
+  ]] },
   { [[ assert(not sys.kill(4194305, "SIGTERM")) ]] },
   { [[ assert(not sys.wait(4194305)); assert(not sys.wait(sys.getpid(), 0)) ]] },
   { [[ assert(not sys.exec("/nonexistent", { "a", "b" }, { C = "d" })) ]] },

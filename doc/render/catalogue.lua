@@ -14,6 +14,7 @@ local C_TYPES <const> = {
   netlink = "userns.Netlink",
   process = "userns.sys.Process",
   rawmode = "userns.sys.RawMode",
+  signalhold = "userns.sys.SignalHold",
 }
 
 local catalogue <const> = {}

@@ -54,5 +54,9 @@
 --- A terminal in raw mode: made by `sys.raw_mode`. A variable can be `<close>`.
 ---@class userns.sys.RawMode
 
+--- A signal that the calling thread does not get: made by `sys.hold_signal`. A
+--- variable can be `<close>`; methods other than `close` are for an open handle.
+---@class userns.sys.SignalHold
+
 --- The child's end of the handshake of `sys.clone`.
 ---@class userns.sys.Gate

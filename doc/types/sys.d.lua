@@ -67,6 +67,34 @@ local sysRawMode = {}
 ---Sets the terminal as it was.  Closing twice does nothing.
 function sysRawMode:close() end
 
+---A signal that the calling thread does not get: made by `sys.hold_signal`. A
+---variable can be `<close>`; methods other than `close` are for an open handle.
+---@class userns.sys.SignalHold
+local sysSignalHold = {}
+
+---The signalfd: readable when the signal has come.
+---@return integer fd
+---See signalfd(2).
+function sysSignalHold:fileno() end
+
+---Takes the signal, if it has come.
+---@return "kernel"|"process"|false from who sent it: the kernel does for a key of the terminal's
+function sysSignalHold:take() end
+
+---What was taken is done with: it does not come again when the handle is
+---closed.
+function sysSignalHold:settle() end
+
+---Lets the signal come as before, until it is held again.
+function sysSignalHold:release() end
+
+---Holds the signal again.
+function sysSignalHold:hold() end
+
+---Lets the signal come as before; first what is owed.  Closing twice does
+---nothing.
+function sysSignalHold:close() end
+
 ---An open descriptor, closed on exec and with its handle: by `close`, at the
 ---end of a `<close>` variable, or when it is collected. A function that takes a
 ---descriptor takes its number, a file of the io library, `{ fd = number }` or
@@ -892,6 +920,15 @@ function sys.readlink(path) end
 ---@return userns.Error err
 ---See landlock(7).
 function sys.landlock_abi() end
+
+---Keeps a signal from the calling thread, to be taken from a handle; other
+---threads get it as before.  Closing the handle, or losing it, ends that: what
+---has come and was not taken, or not settled, comes then.
+---@param signal string|integer "INT", "SIGINT" or 2
+---@return userns.sys.SignalHold|false|nil hold false where the host ignores the signal or the thread has it blocked already
+---@return userns.Error? err EMFILE
+---See signalfd(2).
+function sys.hold_signal(signal) end
 
 ---The size of a terminal.
 ---@param fd integer|file*|userns.Fd either side of it

@@ -246,7 +246,7 @@
 ---@field terminal? boolean|{ rows: integer?, cols: integer? } A terminal of its own as standard input, output and error, which is its session's: the container's own where it has a `dev` or `devpts`, else one of the host's. The handle's `terminal` is the other side. `{ rows = 24, cols = 80 }` is its size. Default: none.
 ---@field timeout? number Seconds until `kill_signal` is sent. Default: none.
 ---@field kill_signal? string|integer What a timeout sends. Default: "KILL".
----@field kill_after? number Seconds from `kill_signal` to SIGKILL. Default: 1.
+---@field kill_after? number Seconds from `kill_signal`, or from the SIGINT that `run` hands on, to SIGKILL. Default: 1.
 ---@field [integer] string The argument vector.
 
 ---@class userns.Hooks
@@ -372,10 +372,15 @@ function container:plan(spec) end
 function container:spawn(spec) end
 
 ---Runs a program in a new container to its end; one that has a terminal is
----attached to the caller's.
+---attached to the caller's. Else a SIGINT that comes to the calling thread is
+---for the program, which is killed at a second one or where it still runs
+---`kill_after` later. A program that handles it and exits has dealt with it: run
+---returns. After one that a signal ended, or that exits with 130, it comes to the
+---host. Where the host ignores or blocks SIGINT, and in hooks, it is the host's.
 ---@param spec userns.ProcessSpec
 ---@return userns.Result? result
 ---@return userns.Error? err as spawn's
+---See signal(7).
 function container:run(spec) end
 
 ---The description as it is in force: every default written out.

@@ -114,7 +114,7 @@ local function descriptors(plan)
   end
 end
 
-local function launch(box, spec)
+local function launch(box, spec, hold)
   local prepared <const>, err = prepare(box, spec)
   if not prepared then
     return nil, err
@@ -124,7 +124,7 @@ local function launch(box, spec)
   if not set then
     return nil, why
   end
-  local helper <const> = parent.new(box.description.hooks)
+  local helper <const> = parent.new(box.description.hooks, hold)
   local child <const>, report, terminal = sys.launch(prepared.program, set.from, function(number, pid)
     return helper:run(plan[number], pid)
   end)
@@ -137,6 +137,7 @@ local function launch(box, spec)
   helper:launched()
   return process.new(child, spec, {
     set = set, plan = plan, excused = report, parent = helper, detachable = not box.description.die_with_parent,
+    hold = hold, shares_keys = not box.description.new_session,
   })
 end
 
@@ -171,10 +172,15 @@ local function refuse_pipes(spec)
 end
 
 --- Runs a program in a new container to its end; one that has a terminal is
---- attached to the caller's.
+--- attached to the caller's. Else a SIGINT that comes to the calling thread is
+--- for the program, which is killed at a second one or where it still runs
+--- `kill_after` later. A program that handles it and exits has dealt with it: run
+--- returns. After one that a signal ended, or that exits with 130, it comes to the
+--- host. Where the host ignores or blocks SIGINT, and in hooks, it is the host's.
 ---@param spec userns.ProcessSpec
 ---@return userns.Result? result
 ---@return userns.Error? err as spawn's
+---@source signal(7)
 function methods:run(spec)
   check_table(spec, "run")
   local box <const> = self[PRIVATE]
@@ -183,7 +189,9 @@ function methods:run(spec)
   if err then
     return nil, err
   end
-  local p <close>, why = launch(box, checked)
+  -- without it, as where the kernel has no descriptor left, SIGINT comes as ever
+  local hold <close> = not checked.terminal and sys.hold_signal("INT") or nil
+  local p <close>, why = launch(box, checked, hold)
   if not p then
     return nil, why
   end

@@ -93,13 +93,27 @@ function DO.enter_cgroup(_, pid, self)
   return true
 end
 
+--- A hook is the host's: what interrupts the host comes to it as ever.
+local function call_hook(self, given, name, pid, result)
+  local hold <const> = given[name] and self.hold
+  if hold then
+    hold:release()
+  end
+  local ok <const>, err <const> = hooks.call(given, name, pid, result)
+  if hold then
+    hold:hold()
+  end
+  return ok, err
+end
+
 function DO.hook(step, pid, self)
-  return hooks.call(self.hooks, step.name, pid)
+  return call_hook(self, self.hooks, step.name, pid)
 end
 
 ---@class userns.Parent
 ---@field cgroups userns.Cgroup[] that the child is in
 ---@field degraded { feature: string, used: string, reason: string }[]
+---@field hold userns.sys.SignalHold? of the launch and what follows it
 ---@field hooks table<string, function>
 ---@field undo (fun(result: userns.Result?))[]
 ---@field handed userns.Fd[] what the child inherits
@@ -109,9 +123,10 @@ local metatable <const> = { __name = "userns.parent", __index = methods }
 
 --- What a parent does for one launch.
 ---@param given table<string, function> the description's hooks
+---@param hold userns.sys.SignalHold|nil while a signal is held, but in hooks
 ---@return userns.Parent
-function parent.new(given)
-  return setmetatable({ cgroups = {}, degraded = {}, handed = {}, hooks = given, undo = {} }, metatable)
+function parent.new(given, hold)
+  return setmetatable({ cgroups = {}, degraded = {}, handed = {}, hold = hold, hooks = given, undo = {} }, metatable)
 end
 
 --- Does a step of a plan that is the parent's and Lua's.  One that raises an
@@ -151,7 +166,7 @@ end
 function methods:exited(pid, result)
   local given <const> = self.hooks
   self.hooks = {}
-  return hooks.call(given, "exited", pid, result)
+  return call_hook(self, given, "exited", pid, result)
 end
 
 --- Undoes what was done, the last first; once.

@@ -46,6 +46,8 @@ end
 ---@field excused userns.Error[]
 ---@field parent userns.Parent? what the parent did for it
 ---@field detachable boolean?
+---@field hold userns.sys.SignalHold? of the host's SIGINT, which is for the program
+---@field shares_keys boolean? a key of the host's terminal means a signal to the program too
 
 --- A handle of a process that has just been launched.
 ---@param child userns.sys.Process
@@ -67,6 +69,8 @@ function process.new(child, spec, launch)
       set = launch.set,
       parent = launch.parent,
       detachable = launch.detachable,
+      hold = launch.hold,
+      shares_keys = launch.shares_keys,
       started = now,
       alarm = spec.timeout and now + spec.timeout,
       written = 0,
@@ -138,6 +142,20 @@ local function write_some(state)
   end
 end
 
+--- The host's SIGINT goes to the program, unless the terminal sent it there too;
+--- the program's time to end begins, or is over.
+local function hand_on(state)
+  local from <const> = state.hold:take()
+  if not from then
+    return
+  end
+  local again <const> = state.mercy ~= nil
+  state.mercy = sys.clock() + (again and 0 or state.spec.kill_after)
+  if not again and not (from == "kernel" and state.shares_keys) then
+    state.child:kill("INT")
+  end
+end
+
 --- What there is to wait for, and what each is good for.
 local function interests(state)
   local entries <const>, actions <const> = { { fd = state.child } }, { false }
@@ -151,6 +169,12 @@ local function interests(state)
     entries[#entries + 1] = { fd = state.set.input, events = "w" }
     actions[#actions + 1] = function()
       write_some(state)
+    end
+  end
+  if state.hold then
+    entries[#entries + 1] = { fd = state.hold }
+    actions[#actions + 1] = function()
+      hand_on(state)
     end
   end
   if state.attachment then
@@ -215,6 +239,17 @@ local function undo(state, result)
   return true
 end
 
+-- What ends itself by SIGINT, as shells do, cannot as process 1: it exits so.
+local INTERRUPTED <const> = 128 + 2
+
+--- A program that was interrupted, and exits as it wishes, has dealt with that.
+local function settle(state)
+  local code <const> = state.result.exit_code
+  if state.mercy and code and code ~= INTERRUPTED then
+    state.hold:settle()
+  end
+end
+
 --- The program has ended: its streams end with it, whoever else holds them.
 local function conclude(state)
   local status <const>, err = state.child:wait(0)
@@ -232,6 +267,7 @@ local function conclude(state)
   end
   state.set.captured, state.set.input = {}, nil
   state.result = result_of(state, status)
+  settle(state)
   local ok <const>, why <const> = undo(state, state.result)
   if not ok then
     return nil, why
@@ -250,8 +286,16 @@ local function ring(state, now)
   state.timed_out = true
 end
 
+--- Ends what goes on after an interruption.
+local function end_mercy(state, now)
+  if state.mercy and now >= state.mercy then
+    state.child:kill("KILL")
+    state.mercy = math.huge
+  end
+end
+
 local function until_next(state, deadline, now)
-  local next_event <const> = math.min(deadline or math.huge, state.alarm or math.huge)
+  local next_event <const> = math.min(deadline or math.huge, state.alarm or math.huge, state.mercy or math.huge)
   return next_event < math.huge and math.max(0, next_event - now) or nil
 end
 
@@ -267,7 +311,9 @@ local function turn(state, deadline)
   end
   local ended <const> = ready and ready[1] or false
   if not ended then
-    ring(state, sys.clock())
+    local now <const> = sys.clock()
+    ring(state, now)
+    end_mercy(state, now)
   end
   return ended
 end

@@ -82,7 +82,8 @@ local process <const> = types.record({
     needs = "`new_session`" },
   { name = "timeout", type = types.seconds, default = "(none)", doc = "Seconds until `kill_signal` is sent." },
   { name = "kill_signal", type = signal, default = "KILL", doc = "What a timeout sends." },
-  { name = "kill_after", type = types.seconds, default = 1, doc = "Seconds from `kill_signal` to SIGKILL." },
+  { name = "kill_after", type = types.seconds, default = 1,
+    doc = "Seconds from `kill_signal`, or from the SIGINT that `run` hands on, to SIGKILL." },
 }, "process", true)
 
 --- What each entry of the array part is.
