@@ -5,7 +5,7 @@
 -- From the environment: USERNS_LAUNCHES, how many launches to try it with.
 local helper = require "spec.helper"
 
-local LAUNCHES <const> = math.tointeger(os.getenv "USERNS_LAUNCHES" or 10000)
+local LAUNCHES <const> = math.tointeger(os.getenv "USERNS_LAUNCHES") or helper.rounds(10000)
 
 local SCRIPT <const> = [[
   local userns = require "userns"
