@@ -12,7 +12,7 @@ umask 022
 cd "$(dirname "$0")/../.." || exit
 PATH=$PATH:/usr/sbin:/sbin
 
-readonly build=${BUILD:-build} cache=build-kernels timeout=${TIMEOUT:-900}
+readonly build=${BUILD:-build} cache=build-kernels timeout=${TIMEOUT:-1800}
 readonly inside=/usr/src/userns
 read -ra series <<<"${KERNELS:-6.1 6.12}"
 passed=0 failed=0 lanes=()
