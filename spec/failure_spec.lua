@@ -360,7 +360,12 @@ describe("a launch", function()
       list[#list + 1] = op
     end
     table.sort(list)
-    assert.same(NOT_PLANNED[way], list)
+    local expected <const> = { table.unpack(NOT_PLANNED[way]) }
+    if sys.landlock_abi() < 4 then
+      expected[#expected + 1] = "port_rule"
+      table.sort(expected)
+    end
+    assert.same(expected, list)
   end)
 
   -- ---- processes -------------------------------------------------------------

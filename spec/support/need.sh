@@ -14,6 +14,7 @@ build    header   lua.h             liblua5.4-dev
 build    header   sys/capability.h  libcap-dev
 optional header   seccomp.h         libseccomp-dev
 run      command  lua5.4            lua5.4
+test     command  awk               mawk
 test     command  busted            lua-busted
 test     command  ip                iproute2
 test     command  luarocks          luarocks
