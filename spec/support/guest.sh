@@ -119,6 +119,7 @@ grow_tree() {
       --owner=0 --group=0 --verbatim-files-from -T - -cf - |
     tar -C "$tree" -xpf - || return
   ldconfig -r "$tree"
+  ln -sf mawk "$tree/usr/bin/awk" # which is an alternative, and no package's
   cp "$tree/usr/share/base-passwd/passwd.master" "$tree/etc/passwd"
   cp "$tree/usr/share/base-passwd/group.master" "$tree/etc/group"
   touch "$tree/etc/subuid" "$tree/etc/subgid"
