@@ -72,4 +72,4 @@ for i = 1, rounds do
     break
   end
 end
-print(("%s, %d left"):format(met > rounds / 4 and "met" or "met only " .. met, left))
+print(("%s, %d left"):format(met > rounds / 20 and "met" or "met only " .. met, left))
