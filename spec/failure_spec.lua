@@ -360,12 +360,12 @@ describe("a launch", function()
       list[#list + 1] = op
     end
     table.sort(list)
-    local expected <const> = { table.unpack(NOT_PLANNED[way]) }
+    local unplanned <const> = { table.unpack(NOT_PLANNED[way]) }
     if sys.landlock_abi() < 4 then
-      expected[#expected + 1] = "port_rule"
-      table.sort(expected)
+      unplanned[#unplanned + 1] = "port_rule"
+      table.sort(unplanned)
     end
-    assert.same(expected, list)
+    assert.same(unplanned, list)
   end)
 
   -- ---- processes -------------------------------------------------------------

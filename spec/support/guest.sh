@@ -64,6 +64,10 @@ fetch() {
   local directory=$cache/$1 package new
   [[ ! -d $directory ]] || return 0
   package=$(newest "$1")
+  if [[ ! $package ]]; then
+    apt-get -qq update || true
+    package=$(newest "$1")
+  fi
   [[ $package ]] || die "apt-get knows no linux-image-$1.*-cloud-amd64 (apt-get update?)"
   new=$(mktemp -d "$cache/new.XXXXXX")
   echo "fetching $package"
