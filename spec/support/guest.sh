@@ -61,18 +61,19 @@ newest() {
 
 # Unpacks the newest kernel of a series below the cache, where it stays.
 fetch() {
-  local directory=$cache/$1 package new
+  local directory=$cache/$1 new
   [[ ! -d $directory ]] || return 0
-  package=$(newest "$1")
-  if [[ ! $package ]]; then
-    apt-get -qq update || true
-    package=$(newest "$1")
-  fi
-  [[ $package ]] || die "apt-get knows no linux-image-$1.*-cloud-amd64 (apt-get update?)"
   new=$(mktemp -d "$cache/new.XXXXXX")
-  echo "fetching $package"
-  unpack "$package" "$new" || die "$package could not be had"
+  # what is on the lists may have been replaced since they were made
+  get "$1" "$new" || { apt-get -qq update && get "$1" "$new"; } ||
+    die "linux-image-$1.*-cloud-amd64 could not be had (apt-get update?)"
   mv "$new" "$directory"
+}
+
+get() {
+  local package
+  package=$(newest "$1")
+  [[ $package ]] && echo "fetching $package" && unpack "$package" "$2"
 }
 
 unpack() {
