@@ -144,13 +144,6 @@ static int take_number(char *digits)
     return value;
 }
 
-/* What the kernel does where memory is shared. */
-static void clear_tid(struct control *control)
-{
-    __atomic_store_n(&control->tid, 0, __ATOMIC_RELEASE);
-    raw_syscall(SYS_futex, (long)&control->tid, FUTEX_WAKE, 1, 0, 0, 0);
-}
-
 _Noreturn void userns_main(char **argv);
 
 _Noreturn void userns_main(char **argv)
@@ -164,7 +157,7 @@ _Noreturn void userns_main(char **argv)
     userns_run_until_clone(&child);
     long pid = create(&child);
     if (pid >= 0 && find(child.arena, OP_init) == NULL)
-        clear_tid(child.control);
+        userns_clear_tid(child.control);
     if (pid >= 0)
         leave(0);
     child.syscall = SYS_clone3;

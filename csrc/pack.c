@@ -440,8 +440,7 @@ static void count_room(struct packer *p, const union any_step *s)
     if (slot >= (int64_t)p->slots)
         p->slots = (uint32_t)slot + 1;
     p->owned += own_file_systems((enum op)s->step.op);
-    p->taken += s->step.op == OP_idmap || s->step.op == OP_take ||
-                s->step.op == OP_namespace;
+    p->taken += s->step.side == LUA && slot >= 0;
 }
 
 static void pack_step(struct packer *p, at steps, uint32_t i)

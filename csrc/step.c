@@ -254,16 +254,20 @@ _Noreturn static void leave(int status)
         raw_syscall(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 
+void userns_clear_tid(struct control *control)
+{
+    uint32_t *tid = &control->tid;
+    __atomic_store_n(tid, 0, __ATOMIC_RELEASE);
+    raw_syscall(SYS_futex, (long)tid, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
 _Noreturn void userns_give_up(struct child *c, uint32_t step, long error)
 {
-    uint32_t *tid = &c->control->tid;
     c->control->report =
         (struct report){step, (int32_t)-error, c->syscall, c->item};
     /* Where nobody shares the memory any more, the kernel does not tell. */
-    if (c->stack != NULL) {
-        __atomic_store_n(tid, 0, __ATOMIC_RELEASE);
-        raw_syscall(SYS_futex, (long)tid, FUTEX_WAKE, 1, 0, 0, 0);
-    }
+    if (c->stack != NULL)
+        userns_clear_tid(c->control);
     leave(127);
 }
 

@@ -174,6 +174,10 @@ struct image {
 /* Runs a struct image; returns only by execveat and exit. */
 _Noreturn void userns_run_image(void *image);
 
+/* Tells the parent that the set-up is over, as the kernel does for memory that
+   is shared. */
+void userns_clear_tid(struct control *control);
+
 /* Ends the set-up with a report of this step; for the small executable. */
 _Noreturn void userns_give_up(struct child *child, uint32_t step, long error);
 

@@ -8,8 +8,6 @@
 
 #include "step_ops.h"
 
-#define MNT_DETACH 2
-
 long userns_do_propagation(struct child *c, const struct step_propagation *s)
 {
     return CALL(c, mount, NULL, "/", NULL, MS_REC | s->kind, NULL);

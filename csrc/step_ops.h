@@ -19,6 +19,8 @@
      raw_syscall((nr), (long)(a1), (long)(a2), (long)(a3), (long)(a4),         \
                  (long)(a5), (long)(a6)))
 
+#define MNT_DETACH 2 /* of umount2(2), which no header of the kernel's has */
+
 /* The kernel's struct rlimit64, whose header does not go with libc's. */
 struct limit {
     uint64_t soft;

@@ -9,8 +9,6 @@
 
 #include "step_ops.h"
 
-#define MNT_DETACH 2
-
 /* The layers, as descriptors: no path is looked up again, and none has to be
    escaped for overlayfs.  The items of a report are the lower ones, upper,
    work, and the options of a scratch. */
@@ -185,15 +183,18 @@ static long in_slot(struct child *c, int64_t number)
     return number < 0 ? -1 : *slot(c, number);
 }
 
+/* Of either step: they have these operands in common. */
+#define LAYERS(c, s)                                                           \
+    {                                                                          \
+        .lower = in_arena(c, (s)->lower), .upper = in_slot(c, (s)->upper),     \
+        .work = in_slot(c, (s)->work),                                         \
+        .options = step_strings(c, (s)->options), .attrs = (s)->attrs,         \
+        .mode = (s)->mode, .required = (s)->required != 0,                     \
+    }
+
 long userns_do_overlay(struct child *c, const struct step_overlay *s)
 {
-    struct layers l = {in_arena(c, s->lower),
-                       in_slot(c, s->upper),
-                       in_slot(c, s->work),
-                       step_strings(c, s->options),
-                       s->attrs,
-                       s->mode,
-                       s->required != 0};
+    struct layers l = LAYERS(c, s);
     long place = step_make(c, text(c, s->target), S_IFDIR | 0755U);
     if (place < 0)
         return place;
@@ -209,13 +210,7 @@ long userns_do_overlay(struct child *c, const struct step_overlay *s)
 
 long userns_do_root_overlay(struct child *c, const struct step_root_overlay *s)
 {
-    struct layers l = {in_arena(c, s->lower),
-                       in_slot(c, s->upper),
-                       in_slot(c, s->work),
-                       step_strings(c, s->options),
-                       s->attrs,
-                       s->mode,
-                       s->required != 0};
+    struct layers l = LAYERS(c, s);
     long place =
         CALL(c, openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (place < 0)

@@ -3,18 +3,11 @@ local merge = require "userns.merge"
 local normalise = require "userns.normalise"
 local rules = require "userns.rules"
 local schema = require "userns.schema"
-
-local function listed(set, order)
-  local list <const> = {}
-  for _, name in ipairs(order) do
-    list[#list + 1] = set[name] and name or nil
-  end
-  return list
-end
+local types = require "userns.types"
 
 local SPECIAL <const> = {
   namespaces = function(d)
-    return listed(d.namespaces, schema.namespaces)
+    return types.listed(d.namespaces, schema.namespaces)
   end,
   share = function()
     return nil -- taken off already
@@ -35,7 +28,7 @@ local SPECIAL <const> = {
   capabilities = function(d)
     local sets <const> = {}
     for name, set in next, d.capabilities do
-      sets[name] = listed(set, schema.capabilities)
+      sets[name] = types.listed(set, schema.capabilities)
     end
     return sets.ambient and sets or sets.permitted
   end,

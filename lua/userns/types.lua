@@ -284,6 +284,15 @@ function types.is_list(value)
   return count == length
 end
 
+--- The members of a set in the order of a list that has them all.
+function types.listed(set, order)
+  local list <const> = {}
+  for _, name in ipairs(order) do
+    list[#list + 1] = set[name] and name or nil
+  end
+  return list
+end
+
 --- Whether a table is a list as far as that can be told at a glance, for a type
 --- that is a list or a record.
 function types.looks_like_list(value)

@@ -3,6 +3,7 @@
 local bpf = require "userns.bpf"
 local plan = require "userns.plan"
 local schema = require "userns.schema"
+local types = require "userns.types"
 
 local quote <const> = plan.word
 
@@ -222,10 +223,7 @@ local function network(d, add)
 end
 
 local function set_words(set)
-  local kept <const> = {}
-  for _, name in ipairs(schema.capabilities) do
-    kept[#kept + 1] = set[name] and name or nil
-  end
+  local kept <const> = types.listed(set, schema.capabilities)
   return #kept == 0 and "none" or #kept == #schema.capabilities and "all" or join(kept)
 end
 

@@ -1,5 +1,6 @@
 -- Who the program is and what it may do: ids, capabilities.
 local schema = require "userns.schema"
+local types = require "userns.types"
 
 local identity = {}
 
@@ -65,11 +66,7 @@ function identity.identity(c)
 end
 
 local function listed(set)
-  local list <const> = {}
-  for _, name in ipairs(schema.capabilities) do
-    list[#list + 1] = set[name] and name or nil
-  end
-  return list
+  return types.listed(set, schema.capabilities)
 end
 
 --- Who may drop capabilities for good; an ordinary user in the host's user

@@ -3,15 +3,12 @@ local handles = require "userns.schema.handles"
 local identity = require "userns.stages.identity"
 local schema = require "userns.schema"
 local stdio = require "userns.stdio"
+local types = require "userns.types"
 
 local lifetime = {}
 
 local function namespace_list(set)
-  local list <const> = {}
-  for _, name in ipairs(schema.namespaces) do
-    list[#list + 1] = set[name] and name or nil
-  end
-  return list
+  return types.listed(set, schema.namespaces)
 end
 
 --- Who is in a user or pid namespace could look into what enters it.
