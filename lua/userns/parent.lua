@@ -44,11 +44,10 @@ end
 
 --- What was open when the description was made may be closed by now.
 function DO.take(step)
-  local open <const>, number <const>, err <const> = pcall(sys.fileno, step.handle)
-  if not open then
+  if handles.is_closed(step.handle) then
     return nil, sys.error { op = "take", code = "EBADF", message = "the file is closed" }
   end
-  return number, err
+  return sys.fileno(step.handle)
 end
 
 --- Whether the parent that the description names is one of other hierarchies.
