@@ -10,6 +10,7 @@ PREFIX ?= /usr/local
 INST_BINDIR ?= $(PREFIX)/bin
 INST_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
 INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+INST_MANDIR ?= $(PREFIX)/share/man
 
 BUILD := build
 CFLAGS ?= -O2 -g
@@ -81,6 +82,7 @@ PROGRAMS := $(patsubst spec/support/%.c,$(BUILD)/spec/%, \
 C_FILES := $(wildcard csrc/*.[ch] bench/*.[ch] spec/support/*.[ch])
 LUA_FILES := $(shell find lua -name '*.lua')
 BIN_FILES := $(wildcard bin/*)
+MAN_PAGES := $(wildcard doc/*.1)
 SCRIPTS := .ci/run $(wildcard spec/support/*.sh)
 
 WITH_LUA_PATH = LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
@@ -198,6 +200,10 @@ install: all
 	done
 	for file in $(BIN_FILES:bin/%=%); do \
 		install -D -m 755 bin/$$file $(DESTDIR)$(INST_BINDIR)/$$file || exit 1; \
+		sed -i '1s|lua5.4|$(LUA)|' $(DESTDIR)$(INST_BINDIR)/$$file || exit 1; \
+	done
+	for page in $(MAN_PAGES:doc/%=%); do \
+		install -D -m 644 doc/$$page $(DESTDIR)$(INST_MANDIR)/man1/$$page || exit 1; \
 	done
 
 clean:

@@ -37,7 +37,7 @@ end
 local function place_load(err, path)
   local line
   line, err.message = line_of(err.message, path)
-  err.where = { file = path, line = line }
+  err.where = line and { file = path, line = line }
   return err
 end
 
