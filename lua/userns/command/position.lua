@@ -233,26 +233,34 @@ local function find_in_table(table, path, line, wanted)
   elseif entry then
     return find(entry.node, rest, entry.line, wanted)
   end
-  return line, table.count > 0 and "unsure" or "missing"
+  return line, table.count > 0 and path:find("^%[") and "unsure" or "missing" -- a list is replaced as a whole
 end
 
---- The mount of a list that is written with a type and a target.
+--- Type and target of a mount that is written out; nothing for one that is not.
+local function identity_of(mount)
+  local list <const> = mount.node.table and mount.node.table.list or {}
+  local type <const>, target <const> = list.type and list.type.node.literal, list.target and list.target.node.literal
+  if type and target then
+    return type, target
+  end
+end
+
+--- The mount of a list that is known by its type and target, where all are.
 local function find_mount(mounts, path, wanted)
   local found
   for i = 1, mounts.count do
-    local mount <const> = mounts.list[i].node.table
-    local target <const>, type <const> = mount and mount.list.target, mount and mount.list.type
-    if target and target.node.literal == wanted.target and (type and type.node.literal) == wanted.type then
-      if found then
-        return nil, "unsure"
-      end
-      found = mounts.list[i]
+    local type <const>, target <const> = identity_of(mounts.list[i])
+    local same <const> = type == wanted.type and target == wanted.target
+    if not type or same and found then
+      return nil, "unsure"
     end
+    found = same and mounts.list[i] or found
   end
-  if found then
-    return find(found.node, path, found.line, wanted)
+  if not found then
+    return nil, "missing"
   end
-  return nil, "missing"
+  local line <const>, how = find(found.node, path, found.line, wanted)
+  return line, how == "found" and how or "unsure" -- it takes the place of an earlier one as a whole
 end
 
 --- In a merge mounts have other numbers than where they are written, and are
@@ -267,7 +275,7 @@ local function find_in_argument(argument, path, wanted)
     return entry.line, "unsure"
   end
   local line <const>, how = find_mount(entry.node.table, rest, mount)
-  return line or entry.line, how
+  return line or how == "unsure" and entry.line or nil, how
 end
 
 --- The later one wins; in which a field is missing, it may be an earlier one's.
