@@ -307,6 +307,7 @@ describe("position", function()
       check "local userns = { merge = function(t) return { a = t.b } end } return userns.merge({ a = 1, b = 2 }) --? a"
       check "userns.merge = function() return {} end return userns.merge({ a = 1 }) --? a"
       check "local u = userns u.merge = function() return {} end return userns.merge({ a = 1 }) --? a"
+      check "_ENV.userns = { merge = function() return {} end } return userns.merge({ a = 1 }) --? a"
       check "return userns.merge({ a = 1 }, {}), 5 --: a"
       check "return userns.merge({ a = 1 }).x or {} --? a"
     end)

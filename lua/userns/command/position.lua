@@ -48,7 +48,7 @@ local function note_name(text, i, around)
   local name <const> = tokens[i].text
   if is_variable(tokens, i, around) then
     text.uses[name] = (text.uses[name] or 0) + 1
-    text.merges = text.merges and (name ~= "userns" or is_library(tokens, i))
+    text.merges = text.merges and name ~= "_ENV" and (name ~= "userns" or is_library(tokens, i))
   end
 end
 

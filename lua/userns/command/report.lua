@@ -15,14 +15,19 @@ report.__index = report
 -- ECMA-48: what stands out, and what stands back.
 local STYLES <const> = { error = "1;31", what = "1", label = "2" }
 
---- Text that may come from anybody, fit for a terminal.
+local function escape(text)
+  return (text:gsub(".", function(c)
+    return c == "\n" and "\\n" or ("\\x%02x"):format(c:byte())
+  end))
+end
+
+--- Text that may come from anybody, fit for a line of a terminal: without control
+--- characters, of which UTF-8 has some more.
 ---@param text string
 ---@return string
 function report.printable(text)
-  local control <const> = utf8.len(text) and "[%c\127]" or "[%c\127-\255]"
-  return (text:gsub(control, function(c)
-    return c == "\n" and "\\n" or ("\\x%02x"):format(c:byte())
-  end):gsub("\u{c2}([\128-\159])", "\\xc2%1"))
+  local unfit <const> = utf8.len(text) and "[%c\127]" or "[%c\127-\255]"
+  return (text:gsub(unfit, escape):gsub("\xc2[\x80-\x9f]", escape))
 end
 
 local printable <const> = report.printable
