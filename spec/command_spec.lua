@@ -338,8 +338,8 @@ userns: chdir '/x': No such file or directory
 
     it("tells machines of a wrong description in the same form", function()
       local path <const> = file "return {\n  hostname = 5 }"
-      local wrong <const> = '{"degraded":[],"errors":[{"code":"EINVALID","field":"hostname","message":"string expected, '
-        .. 'got integer","op":"validate","where":{"file":"%s","line":2}}],"ok":false}\n'
+      local wrong <const> = '{"degraded":[],"errors":[{"code":"EINVALID","field":"hostname",'
+        .. '"message":"string expected, got integer","op":"validate","where":{"file":"%s","line":2}}],"ok":false}\n'
       assert.same(said(wrong:format(path), 125), command("check", "--json", path))
     end)
   end)
