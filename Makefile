@@ -92,8 +92,8 @@ QUIETLY := --silent --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all asan bench check-child clean demo doc format-check install lint \
-	programs test test-kernels
+.PHONY: all asan bench check-child clean completion-check demo doc \
+	format-check install lint programs test test-kernels
 
 all: $(MODULE) $(INIT) check-child
 
@@ -179,18 +179,26 @@ lint:
 	@$(MAKE) $(QUIETLY) format-check
 	luacheck --quiet --no-color .
 	shellcheck $(SCRIPTS)
+	mandoc -T lint -W warning $(MAN_PAGES)
 	for rockspec in rockspec/*.rockspec; do \
 		luarocks --lua-version $(LUA_VERSION) lint $$rockspec || exit 1; \
 	done
 	cppcheck --quiet --enable=warning,performance,portability \
 		--inline-suppr --suppress='*:/usr/include/*' --error-exitcode=1 \
 		-D_GNU_SOURCE -D__x86_64__ $(INCLUDES) csrc spec/support
-	@$(MAKE) $(QUIETLY) all programs BUILD=build-lint/gcc CC=gcc CFLAGS='-O2 -Werror'
+	@$(MAKE) $(QUIETLY) all programs completion-check BUILD=build-lint/gcc CC=gcc \
+		CFLAGS='-O2 -Werror'
 	@$(MAKE) $(QUIETLY) all programs BUILD=build-lint/clang CC=clang CFLAGS='-O2 -Werror'
 
 format-check:
 	$(NEED) format
 	clang-format --dry-run -Werror $(C_FILES)
+
+# What the command prints for a shell, that shell must be able to read.
+completion-check: all
+	for shell in bash zsh fish; do \
+		$(WITH_LUA_PATH) $(LUA) bin/userns completion $$shell | $$shell -n || exit 1; \
+	done
 
 install: all
 	install -D -m 755 $(MODULE) $(DESTDIR)$(INST_LIBDIR)/userns/sys.so

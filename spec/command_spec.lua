@@ -32,6 +32,17 @@ local function run(description, ...)
   return command("run", file("return " .. description), "--", ...)
 end
 
+--- What comes of an interruption of a command, once it has said something.
+local function interrupt(words, said)
+  local pipe <const> = assert(io.popen(("echo $$; exec %s 2>&1"):format(words)))
+  local pid <const> = math.tointeger(pipe:read("n", "l"))
+  assert.equal(said, pipe:read("l"))
+  assert(sys.kill(pid, "INT"))
+  local rest <const> = pipe:read("a")
+  local _, why <const>, code = pipe:close()
+  return { rest, why, code }
+end
+
 --- What comes of a module whose functions are others.
 local function stubbed(stub, ...)
   local words <const> = line(...):gsub("bin/userns", function()
@@ -141,17 +152,23 @@ describe("userns", function()
     it("ends by a SIGINT that the program did not deal with, after the program", function()
       local function interrupted(script)
         local path <const> = file "return { process = { kill_after = 1000 } }"
-        local words <const> = line("run", path, "--", "sh", "-c", script)
-        local pipe <const> = assert(io.popen(("echo $$; exec %s 2>&1"):format(words)))
-        local pid <const> = math.tointeger(pipe:read("n", "l"))
-        assert.equal("ready", pipe:read("l"))
-        assert(sys.kill(pid, "INT"))
-        local rest <const> = pipe:read("a")
-        local _, why <const>, code = pipe:close()
-        return { rest, why, code }
+        return interrupt(line("run", path, "--", "sh", "-c", script), "ready")
       end
       assert.same({ "", "signal", 2 }, interrupted "trap 'exit 130' INT; echo ready; while :; do sleep 0.01; done")
       assert.same({ "", "exit", 5 }, interrupted "trap 'exit 5' INT; echo ready; while :; do sleep 0.01; done")
+    end)
+
+    it("ends by a SIGINT while it reads the file", function()
+      local path <const> = file "print 'ready' while true do end"
+      local words <const> = line("run", path):gsub("bin/userns", function()
+        return "lua5.4 -e " .. helper.quote [[
+          io.stdout:setvbuf "no"
+          local userns = require "userns"
+          local load = userns.load
+          function userns.load(path) return load(path, { print = print }) end
+        ]] .. " bin/userns"
+      end)
+      assert.same({ "", "signal", 2 }, interrupt(words, "ready"))
     end)
 
     it("joins a terminal to the program's own", function()

@@ -26,8 +26,9 @@ local function check(text)
   assert(description, err)
   local wanted <const>, found <const> = expected(text), {}
   assert(next(wanted), "nothing is looked for")
+  local line_of <const> = position.of(text, description)
   for field in pairs(wanted) do
-    found[field] = position.line(text, description, field) or "none"
+    found[field] = line_of(field) or "none"
   end
   assert.same(wanted, found)
 end
@@ -120,13 +121,10 @@ describe("position", function()
   it("knows all ends of lines", function()
     for _, ending in ipairs { "\n", "\r\n", "\r", "\n\r" } do
       local text <const> = ("return {|  -- one|  hostname = [[||]],|  a = '\\|',|  b = 1 }"):gsub("|", ending)
-      local found <const> = {}
-      for i, field in ipairs { "hostname", "a", "b" } do
-        found[i] = position.line(text, {}, field)
-      end
-      assert.same({ 3, 6, 8 }, found)
+      local line_of <const> = position.of(text, {})
+      assert.same({ 3, 6, 8 }, { line_of "hostname", line_of "a", line_of "b" })
     end
-    assert.equal(2, position.line("\u{feff}return {\n a = 1 }", {}, "a"))
+    assert.equal(2, position.of("\u{feff}return {\n a = 1 }", {}) "a")
   end)
 
   it("takes semicolons, a comma at the end, several values", function()

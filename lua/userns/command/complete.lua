@@ -83,20 +83,21 @@ end
 
 -- ---- zsh ------------------------------------------------------------------
 
+-- zsh has arrays of its own called commands and options.
 local ZSH <const> = [=[
 #compdef userns
 _userns() {
   local context state line
   typeset -A opt_args
-  local -a commands=(
+  local -a userns_commands=(
     $COMMANDS
   )
-  local -a options=(
+  local -a userns_options=(
     $OPTIONS
   )
-  _arguments -C $options '1: :->command' '*:: :->operands'
+  _arguments -C $userns_options '1: :->command' '*:: :->operands'
   case $state in
-    command) _describe command commands ;;
+    command) _describe command userns_commands ;;
     operands)
       case $line[1] in
         $CASES
@@ -143,8 +144,8 @@ function complete.zsh()
       return { quote(("%s:%s"):format(command.name, command.doc)) }
     end),
     CASES = of_commands(function(command)
-      return { ("%s) _arguments %s%s%s ;;"):format(command.name, zsh_options(command.options), zsh_operand(command),
-        command.program and " '*:: :_normal'" or "") }
+      return { ("%s) _arguments -S %s%s%s ;;"):format(command.name, zsh_options(command.options), zsh_operand(command),
+        command.program and " '*::: :_normal'" or "") }
     end),
   })
 end

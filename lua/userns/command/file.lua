@@ -8,6 +8,7 @@ local userns = require "userns"
 ---@field program string[]? what is run instead of the description's own
 ---@field box userns.Container
 ---@field private description table
+---@field private line_of (fun(field: string): integer?)? once it is needed
 local file <const> = {}
 file.__index = file
 
@@ -35,6 +36,9 @@ end
 
 --- What the file's text, and not the description, is refused for.
 local function place_load(err, path)
+  if err.message:find("interrupted!$") then
+    error(err.message, 0) -- it is not the file that was wrong
+  end
   local line
   line, err.message = line_of(err.message, path)
   err.where = line and { file = path, line = line }
@@ -51,8 +55,8 @@ local function where(self, field)
   if argument then
     return { argument = argument }
   end
-  self.source = self.source or source(self.path) or ""
-  return { file = self.path, line = position.line(self.source, self.description, field) }
+  self.line_of = self.line_of or position.of(source(self.path) or "", self.description)
+  return { file = self.path, line = self.line_of(field) }
 end
 
 --- Writes into an error, and its problems, where their fields stand: `where`.

@@ -313,19 +313,20 @@ local function mounts_of(description)
   return wanted
 end
 
---- The line on which a field of a description stands, or else the nearest field
---- around it; nil where that cannot be told.
----@param source string a Lua text that compiles and returns the description
----@param description table what it returned
----@param field string as errors have it: "mounts[2].target"
----@return integer?
-function position.line(source, description, field)
+--- A function that tells on which line of a text a field of the description
+--- stands that it returned, or else the nearest field around it; nil where that
+--- cannot be told.
+---@param source string a Lua text that compiles
+---@param description table
+---@return fun(field: string): integer? line of a field as errors have it: "mounts[2].target"
+function position.of(source, description)
   local text <const> = read(lexer.tokens(source))
-  if not text.returned or not text.tokens[text.returned] then
-    return nil
+  local start <const> = text.returned
+  local value <const> = start and node(text, start, expression_end(text, start)) or {}
+  local wanted <const> = mounts_of(description)
+  return function(field)
+    return (find(value, field, nil, wanted))
   end
-  local value <const> = node(text, text.returned, expression_end(text, text.returned))
-  return (find(value, field, nil, mounts_of(description)))
 end
 
 return position

@@ -87,7 +87,7 @@ end
 local function causes(err)
   local list <const> = { "one of these:" }
   for _, cause in ipairs(err.causes) do
-    list[#list + 1] = "- " .. cause.why .. (cause.hint and "; " .. cause.hint or "")
+    list[#list + 1] = "- " .. (cause.why or cause.cause) .. (cause.hint and "; " .. cause.hint or "")
   end
   return list
 end
