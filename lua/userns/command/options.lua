@@ -23,27 +23,10 @@ local function by(list, key, value)
   end
 end
 
-local function contains(list, word)
-  for _, entry in ipairs(list) do
-    if entry == word then
-      return true
-    end
-  end
-  return false
-end
-
-local function names(list)
+local function names(list, before)
   local found <const> = {}
   for i, entry in ipairs(list) do
-    found[i] = entry.name
-  end
-  return found
-end
-
-local function dashed(list)
-  local found <const> = {}
-  for i, option in ipairs(list) do
-    found[i] = "--" .. option.name
+    found[i] = (before or "") .. entry.name
   end
   return found
 end
@@ -73,7 +56,7 @@ local function options_of(word, known)
   if long then
     local option <const> = by(known, "name", long)
     if not option then
-      return unknown("option", word, dashed(known))
+      return unknown("option", word, names(known, "--"))
     end
     return { option }
   end
@@ -100,7 +83,7 @@ local function take_operand(call, word)
   if not operand then
     return fail(("'%s' is one word too many for %s"):format(word, command.name),
       command.program and "a program and its arguments come after --" or nil)
-  elseif operand.words and not contains(operand.words, word) then
+  elseif operand.words and types.nearest(word, operand.words) ~= word then
     return unknown(operand.name, word, operand.words)
   end
   call.operands[#call.operands + 1] = word
