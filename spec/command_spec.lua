@@ -262,6 +262,9 @@ userns: process.cwd is wrong
       local path <const> = file "return { process = {\n '/bin/true' } }"
       assert.same(complained("userns: process[1] is wrong\n  where: word 1 after --\n"
         .. "  why:   the program's name is empty\n"), command("run", path, "--", ""))
+      file "return { process = {\n '' } }"
+      local empty <const> = "userns: process[1] is wrong\n  where: %s:2\n  why:   the program's name is empty\n"
+      assert.same(complained(empty:format(path)), command("run", path, "--", "/bin/true"))
     end)
 
     it("tells of a file that is none, or no description", function()
@@ -439,7 +442,7 @@ userns: chdir '/x': No such file or directory
       return helper.shell(("env -u NO_COLOR TERM=xterm %s script -qec %s /dev/null </dev/null"):format(environment,
         helper.quote(line("run", path)))).out
     end
-    assert.matches("^\27%[1;31muserns:\27%[0m \27%[1mhostname is wrong\27%[0m\r\n  \27%[2mwhere: \27%[0m", shown "")
+    assert.matches("^\27%[1;31muserns:\27%[0m \27%[1mhostname is wrong\27%[0m\r\n\27%[2m  where: \27%[0m", shown "")
     assert.matches("\27[", shown "NO_COLOR=", 1, true)
     assert.is_nil(shown("NO_COLOR=1"):find("\27", 1, true))
     assert.is_nil(shown("TERM=dumb"):find("\27", 1, true))
