@@ -237,7 +237,7 @@ static int refuse(lua_State *L, struct process *process, struct gate *gate,
     int errnum = errno;
     userns_close_fd(&process->gate);
     close_gate(gate);
-    return userns_fail(L, "clone", call, errnum, NULL);
+    return userns_refuse(L, "clone", call, errnum, NULL);
 }
 
 /***

@@ -13,6 +13,8 @@
 
 #define METATABLE "userns.error"
 
+#define ARGUMENTS 3 /* of a call that may say why it was refused */
+
 const char *userns_errno_name(int errnum)
 {
     switch (errnum) {
@@ -76,12 +78,57 @@ int userns_fail(lua_State *L, const char *op, const char *syscall, int errnum,
     return 2;
 }
 
+/* error, argument... */
+static int find_cause(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "userns.diagnose");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "refusal");
+    lua_replace(L, -2);
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 0);
+    return 0;
+}
+
+/* Has diagnose.lua find the cause of the error on top of the stack, above the
+   nil that it is returned with.  What goes wrong there is not the caller's: the
+   error stays as it is.  What the search itself is refused is not explained in
+   turn. */
+static void explain(lua_State *L)
+{
+    static const char searching;
+    int top = lua_gettop(L), given = top - 2;
+    if (!lua_checkstack(L, ARGUMENTS + 2))
+        return;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &searching) == LUA_TNIL) {
+        lua_pushboolean(L, true);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &searching);
+        lua_pushcfunction(L, find_cause);
+        lua_pushvalue(L, top);
+        for (int arg = 1; arg <= ARGUMENTS && arg <= given; arg++)
+            lua_pushvalue(L, arg);
+        (void)lua_pcall(L, lua_gettop(L) - top - 2, 0, 0);
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &searching);
+    }
+    lua_settop(L, top);
+}
+
+int userns_refuse(lua_State *L, const char *op, const char *syscall, int errnum,
+                  const char *path)
+{
+    userns_fail(L, op, syscall, errnum, path);
+    explain(L);
+    return 2;
+}
+
 int userns_result(lua_State *L, long result, const char *op,
                   const char *syscall, const char *path)
 {
     int errnum = errno;
     if (result < 0)
-        return userns_fail(L, op, syscall, errnum, path);
+        return userns_refuse(L, op, syscall, errnum, path);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -149,7 +196,7 @@ static void append_step(lua_State *L)
 
 /***
  * An error as one line a person can act on: what was attempted, on what, what
- * the kernel said, where in the description and the plan, and what to do.
+ * the kernel said, where in the description and the plan, why, and what to do.
  * @source the conventions of lua(1)'s own messages
  */
 static int error_tostring(lua_State *L)
@@ -162,6 +209,7 @@ static int error_tostring(lua_State *L)
     append(L, ": ", "message", "");
     append(L, " (", "field", ")");
     append_step(L);
+    append(L, "; ", "why", "");
     append(L, "; ", "hint", "");
     return 1;
 }

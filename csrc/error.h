@@ -19,7 +19,13 @@ void userns_push_error(lua_State *L, const char *op, const char *syscall,
 int userns_fail(lua_State *L, const char *op, const char *syscall, int errnum,
                 const char *path);
 
-/* true when result is 0 or more, else nil and the error that errno tells. */
+/* As fail, for what is refused for reasons that errno does not tell: the error
+   gets its cause (diagnose.lua), which may be looked for in the arguments of the
+   calling function, still the first ones on the stack. */
+int userns_refuse(lua_State *L, const char *op, const char *syscall, int errnum,
+                  const char *path);
+
+/* true when result is 0 or more, else nil and the refusal that errno tells. */
 int userns_result(lua_State *L, long result, const char *op,
                   const char *syscall, const char *path);
 

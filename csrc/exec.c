@@ -100,7 +100,7 @@ static int sys_exec(lua_State *L)
     fflush(NULL);
     (void)syscall(SYS_execveat, fd, path, argv, env,
                   is_path ? 0 : AT_EMPTY_PATH);
-    return userns_fail(L, "exec", "execveat", errno, is_path ? path : NULL);
+    return userns_refuse(L, "exec", "execveat", errno, is_path ? path : NULL);
 }
 
 /***

@@ -86,7 +86,7 @@ static int push_opened(lua_State *L, const int *slot, const char *syscall,
                        const char *path)
 {
     int errnum = errno;
-    return *slot >= 0 ? 1 : userns_fail(L, syscall, syscall, errnum, path);
+    return *slot >= 0 ? 1 : userns_refuse(L, syscall, syscall, errnum, path);
 }
 
 /***
@@ -320,11 +320,11 @@ static void push_log(lua_State *L, int fd)
     luaL_pushresult(&b);
 }
 
-/* Fails as userns_fail does; the error's detail is the log, if it has any. */
+/* Fails as userns_refuse does; the error's detail is the log, if it has any. */
 static int fail_with_log(lua_State *L, int fd, const char *syscall, int errnum,
                          const char *operand)
 {
-    userns_fail(L, syscall, syscall, errnum, operand);
+    userns_refuse(L, syscall, syscall, errnum, operand);
     push_log(L, fd);
     if (lua_rawlen(L, -1) > 0)
         lua_setfield(L, -2, "detail");

@@ -1,0 +1,127 @@
+/*
+ * Whether a system call is answered by the kernel or by a filter before it: the
+ * call is made with arguments that the kernel refuses in a way of its own, in a
+ * child, as a filter may kill who makes it.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "error.h"
+#include "fd.h"
+#include "nstype.h"
+#include "raw.h"
+#include "sys.h"
+
+#define INVALID (-1L)
+
+/* A bit that no namespace has, and for which the kernel refuses the call before
+   it looks at any other: clone(2) without CLONE_SIGHAND, unshare(2) with a part
+   of an exit signal. */
+#define CLONE_REFUSED   CLONE_THREAD
+#define UNSHARE_REFUSED 1L
+
+static const struct probe {
+    const char *name;
+    long number;
+    long a, b, c, d, e;
+    long flags;      /* beside those that are asked for, in a */
+    int answer;      /* the kernel's errno */
+    bool privileged; /* who lacks CAP_SYS_ADMIN is answered EPERM */
+} probes[] = {
+    {"chroot", SYS_chroot, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"clone", SYS_clone, 0, 0, 0, 0, 0, CLONE_REFUSED, EINVAL, false},
+    {"clone3", SYS_clone3, 0, 0, 0, 0, 0, 0, EINVAL, false},
+    {"execve", SYS_execve, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"fsopen", SYS_fsopen, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"keyctl", SYS_keyctl, INVALID, 0, 0, 0, 0, 0, EOPNOTSUPP, false},
+    {"mknodat", SYS_mknodat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
+    {"mount", SYS_mount, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"mount_setattr", SYS_mount_setattr, INVALID, 0, INVALID, 0, 0, 0, EINVAL,
+     false},
+    {"move_mount", SYS_move_mount, INVALID, 0, INVALID, 0, INVALID, 0, EINVAL,
+     true},
+    {"open_tree", SYS_open_tree, INVALID, 0, INVALID, 0, 0, 0, EINVAL, false},
+    {"openat2", SYS_openat2, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
+    {"pivot_root", SYS_pivot_root, 0, 0, 0, 0, 0, 0, EFAULT, true},
+    {"setdomainname", SYS_setdomainname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"sethostname", SYS_sethostname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"setns", SYS_setns, INVALID, 0, 0, 0, 0, 0, EBADF, false},
+    {"umount2", SYS_umount2, 0, INVALID, 0, 0, 0, 0, EINVAL, false},
+    {"unshare", SYS_unshare, 0, 0, 0, 0, 0, UNSHARE_REFUSED, EINVAL, false},
+};
+
+static const struct probe *check_probe(lua_State *L, int arg)
+{
+    const char *name = luaL_checkstring(L, arg);
+    for (size_t i = 0; i < sizeof probes / sizeof probes[0]; i++)
+        if (strcmp(probes[i].name, name) == 0)
+            return &probes[i];
+    luaL_argerror(L, arg, "no system call that can be tried");
+    return NULL;
+}
+
+/* The call in a child that shares nothing with the host, and takes none of its
+   locks; what came of it as wait(2) has it. */
+static int try_call(const struct probe *p, long flags, int *ret_status)
+{
+    long pid = raw_syscall(SYS_clone, 0, 0, 0, 0, 0, 0);
+    if (pid == 0) {
+        long a = p->flags != 0 ? p->flags | flags : p->a;
+        long result = raw_syscall(p->number, a, p->b, p->c, p->d, p->e, 0);
+        for (;;)
+            raw_syscall(SYS_exit_group, result < 0 ? -result : 0, 0, 0, 0, 0,
+                        0);
+    }
+    if (pid < 0) {
+        errno = (int)-pid;
+        return -1;
+    }
+    while (waitpid((pid_t)pid, ret_status, __WALL) < 0)
+        if (errno != EINTR)
+            return -1;
+    return 0;
+}
+
+/***
+ * How a system call is answered that is made with arguments nobody could mean.
+ * @param name string "unshare", "mount" ...
+ * @param namespaces string|string[]|nil for clone and unshare: with the flags
+ *   of these
+ * @return string|nil answer the errno's name, "EINVAL"; the name of the signal
+ *   that ended who made it, "SIGSYS"
+ * @return string|userns.Error expected what the kernel answers where no filter
+ *   does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be
+ *   tried
+ * @source seccomp(2)
+ */
+static int sys_probe(lua_State *L)
+{
+    const struct probe *p = check_probe(L, 1);
+    long flags =
+        lua_isnoneornil(L, 2) ? 0 : (long)userns_check_namespaces(L, 2);
+    int status;
+    if (try_call(p, flags, &status) != 0)
+        return userns_fail(L, "probe", "clone", errno, NULL);
+    if (WIFSIGNALED(status))
+        userns_push_signal(L, WTERMSIG(status));
+    else
+        lua_pushstring(L, userns_errno_name(WEXITSTATUS(status)));
+    lua_pushstring(L, userns_errno_name(p->answer));
+    lua_pushboolean(L, p->privileged);
+    return 3;
+}
+
+void userns_open_probe(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"probe", sys_probe},
+        {NULL, NULL},
+    };
+    luaL_setfuncs(L, functions, 0);
+}
