@@ -1,8 +1,6 @@
 -- The causes of refusals: rows of data, a file for each subject, in the order in
 -- which the kernel looks.  diagnose.lua tells how they are used.
-
----@type table<string, table[]> by what was attempted
-local causes = {}
+local causes = {} -- by what was attempted
 
 ---@class userns.Cause
 ---@field cause string the stable word

@@ -27,7 +27,6 @@ local function read(path)
   return file:read("a")
 end
 
----@type userns.Source
 local HOST <const> = {
   read = read,
   stat = sys.stat,

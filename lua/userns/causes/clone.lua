@@ -16,23 +16,6 @@ local function asked(case)
   return list
 end
 
-local function first_limit(case, accept)
-  for _, type in ipairs(asked(case)) do
-    if accept(case.evidence:sysctl(("user/max_%s_namespaces"):format(type))) then
-      return type
-    end
-  end
-end
-
-local function is_zero(limit)
-  return limit == 0
-end
-
---- The type of which none may be made here.
-local function forbidden(case)
-  return first_limit(case, is_zero)
-end
-
 local function unsupported(case)
   for _, type in ipairs(asked(case)) do
     if case.evidence:stat("/proc/self/ns") and not case.evidence:stat("/proc/self/ns/" .. type) then
