@@ -210,18 +210,21 @@ function methods:mount_at(path)
   return found
 end
 
+--- What a file is.
 ---@param path string
 ---@return table? as sys.stat's
 function methods:stat(path)
   return (ask(self, "stat", path))
 end
 
+--- What file system a file is on.
 ---@param path string
 ---@return table? as sys.statfs's
 function methods:statfs(path)
   return (ask(self, "statfs", path))
 end
 
+--- Which mount a file is on.
 ---@param path string
 ---@return table? as sys.mount_of's
 function methods:mount_of(path)
