@@ -190,7 +190,7 @@ static long clone_copy(uint64_t namespaces, int *ret_pidfd)
 
 static int refuse_threads(lua_State *L)
 {
-    userns_fail(L, "clone", NULL, EBUSY, NULL);
+    userns_refuse(L, "clone", NULL, EBUSY, NULL);
     lua_pushliteral(L, "the host has other threads, and one of them may hold a "
                        "lock that the child would wait for");
     lua_setfield(L, -2, "message");

@@ -56,6 +56,30 @@ static void set_code(lua_State *L, int errnum)
     lua_setfield(L, -2, "code");
 }
 
+/* What errno itself tells, and what must be told without a file being opened:
+   diagnose.lua could not even be loaded. */
+static const struct reason {
+    int errnum;
+    const char *cause, *why, *hint;
+} reasons[] = {
+    {EMFILE, "rlimit_nofile",
+     "the host program has as many descriptors open as its RLIMIT_NOFILE "
+     "allows",
+     "close some, or raise the soft limit (ulimit -n)"},
+    {ENFILE, "file_max", "the machine has as many files open as fs.file-max",
+     "end what holds them, or as root: sysctl fs.file-max"},
+};
+
+static void set_reason(lua_State *L, int errnum)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (reasons[i].errnum == errnum) {
+            set_string(L, "cause", reasons[i].cause);
+            set_string(L, "why", reasons[i].why);
+            set_string(L, "hint", reasons[i].hint);
+        }
+}
+
 void userns_push_error(lua_State *L, const char *op, const char *syscall,
                        int errnum, const char *path)
 {
@@ -68,6 +92,7 @@ void userns_push_error(lua_State *L, const char *op, const char *syscall,
     set_code(L, errnum);
     lua_pushinteger(L, errnum);
     lua_setfield(L, -2, "errno");
+    set_reason(L, errnum);
 }
 
 int userns_fail(lua_State *L, const char *op, const char *syscall, int errnum,

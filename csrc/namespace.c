@@ -179,7 +179,7 @@ static int open_target(struct target target, const char *path,
 static int fail_type(lua_State *L, int errnum, const char *path,
                      const char *cause, const char *message)
 {
-    userns_fail(L, "namespace", "ioctl", errnum, path);
+    userns_refuse(L, "namespace", "ioctl", errnum, path);
     lua_pushstring(L, cause);
     lua_setfield(L, -2, "cause");
     lua_pushstring(L, message);

@@ -34,12 +34,15 @@ static const struct probe {
     int answer;      /* the kernel's errno */
     bool privileged; /* who lacks CAP_SYS_ADMIN is answered EPERM */
 } probes[] = {
+    {"capset", SYS_capset, 0, 0, 0, 0, 0, 0, EFAULT, false},
     {"chroot", SYS_chroot, 0, 0, 0, 0, 0, 0, EFAULT, false},
     {"clone", SYS_clone, 0, 0, 0, 0, 0, CLONE_REFUSED, EINVAL, false},
     {"clone3", SYS_clone3, 0, 0, 0, 0, 0, 0, EINVAL, false},
     {"execve", SYS_execve, 0, 0, 0, 0, 0, 0, EFAULT, false},
     {"fsopen", SYS_fsopen, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
     {"keyctl", SYS_keyctl, INVALID, 0, 0, 0, 0, 0, EOPNOTSUPP, false},
+    {"landlock_create_ruleset", SYS_landlock_create_ruleset, 0, 0, INVALID, 0,
+     0, 0, EINVAL, false},
     {"mknodat", SYS_mknodat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
     {"mount", SYS_mount, 0, 0, 0, 0, 0, 0, EFAULT, false},
     {"mount_setattr", SYS_mount_setattr, INVALID, 0, INVALID, 0, 0, 0, EINVAL,
@@ -49,9 +52,13 @@ static const struct probe {
     {"open_tree", SYS_open_tree, INVALID, 0, INVALID, 0, 0, 0, EINVAL, false},
     {"openat2", SYS_openat2, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
     {"pivot_root", SYS_pivot_root, 0, 0, 0, 0, 0, 0, EFAULT, true},
+    {"prlimit64", SYS_prlimit64, 0, INVALID, 0, 0, 0, 0, EINVAL, false},
+    {"seccomp", SYS_seccomp, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
     {"setdomainname", SYS_setdomainname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"setgroups", SYS_setgroups, INVALID, 0, 0, 0, 0, 0, EINVAL, true},
     {"sethostname", SYS_sethostname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
     {"setns", SYS_setns, INVALID, 0, 0, 0, 0, 0, EBADF, false},
+    {"setpriority", SYS_setpriority, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
     {"umount2", SYS_umount2, 0, INVALID, 0, 0, 0, 0, EINVAL, false},
     {"unshare", SYS_unshare, 0, 0, 0, 0, 0, UNSHARE_REFUSED, EINVAL, false},
 };
@@ -117,10 +124,56 @@ static int sys_probe(lua_State *L)
     return 3;
 }
 
+/* ---- security modules -------------------------------------------------- */
+
+#ifndef SYS_lsm_list_modules
+#define SYS_lsm_list_modules 461 /* Linux 6.8 */
+#endif
+
+#define MODULES 32
+
+/* Those that may refuse by rules of their own; linux/lsm.h has their numbers.
+ */
+static const struct {
+    uint64_t id;
+    const char *name;
+} modules[] = {
+    {101, "selinux"},  {102, "smack"}, {103, "tomoyo"},
+    {104, "apparmor"}, {109, "bpf"},   {113, "ipe"},
+};
+
+/***
+ * The security modules of the kernel that decide by rules which may be
+ * anything: selinux, smack, tomoyo, apparmor, bpf, ipe.
+ * @return string[]? names
+ * @return userns.Error? err ENOSYS before Linux 6.8
+ * @source lsm_list_modules(2)
+ */
+static int sys_security_modules(lua_State *L)
+{
+    uint64_t ids[MODULES];
+    uint32_t size = sizeof ids;
+    long count =
+        raw_syscall(SYS_lsm_list_modules, (long)ids, (long)&size, 0, 0, 0, 0);
+    if (count < 0)
+        return userns_fail(L, "security_modules", "lsm_list_modules",
+                           (int)-count, NULL);
+    lua_Integer found = 0;
+    lua_newtable(L);
+    for (long i = 0; i < count; i++)
+        for (size_t j = 0; j < sizeof modules / sizeof modules[0]; j++)
+            if (ids[i] == modules[j].id) {
+                lua_pushstring(L, modules[j].name);
+                lua_rawseti(L, -2, ++found);
+            }
+    return 1;
+}
+
 void userns_open_probe(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"probe", sys_probe},
+        {"security_modules", sys_security_modules},
         {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);

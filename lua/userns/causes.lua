@@ -1,18 +1,21 @@
 -- The causes of refusals: rows of data, a file for each subject, in the order in
 -- which the kernel looks.  diagnose.lua tells how they are used.
-local causes = {} -- by what was attempted
-
 ---@class userns.Cause
 ---@field cause string the stable word
----@field ops string what was attempted: words, any of which
+---@field ops string what was attempted: words, any of which; "any"
 ---@field codes string what the kernel said: words, any of which
 ---@field syscalls string? words, any of which
+---@field about string? why, in the reference, where that is a function
 ---@field test (fun(case: userns.Case): boolean?)? true: this is certainly it; false:
 ---  certainly not; nil: it may be. Absent: what comes before is enough
 ---@field why string|fun(case: userns.Case): string? why the kernel refuses it, a clause
 ---@field hint string|(fun(case: userns.Case): string?)|nil what to do, on this machine
 
-local SUBJECTS <const> = { "clone" }
+-- Rows of any operation come first where the kernel asks first, and last where
+-- nothing else is left.
+local SUBJECTS <const> = {
+  "filters", "clone", "leftover",
+}
 
 local function set_of(words)
   local set <const> = {}
@@ -22,20 +25,13 @@ local function set_of(words)
   return set
 end
 
-local function add(op, row)
-  causes[op] = causes[op] or {}
-  table.insert(causes[op], row)
-end
+local causes <const> = {}
 
 for _, subject in ipairs(SUBJECTS) do
   for _, row in ipairs(require("userns.causes." .. subject)) do
-    local compiled <const> = {
-      cause = row.cause, codes = set_of(row.codes), syscalls = row.syscalls and set_of(row.syscalls),
-      test = row.test, why = row.why, hint = row.hint,
-    }
-    for op in row.ops:gmatch("%S+") do
-      add(op, compiled)
-    end
+    row.ops, row.codes, row.syscalls = set_of(row.ops), set_of(row.codes), row.syscalls and set_of(row.syscalls)
+    row.subject = subject
+    causes[#causes + 1] = row
   end
 end
 

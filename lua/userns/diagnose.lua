@@ -40,7 +40,8 @@ end
 
 --- Whether a row is about this: everything that it names must be so.
 local function fits(row, err)
-  return row.codes[err.code] and (not row.syscalls or row.syscalls[err.syscall])
+  return (row.ops[err.op] or row.ops.any) and row.codes[err.code]
+    and (not row.syscalls or row.syscalls[err.syscall])
 end
 
 --- true: this is it; false: it is not; nil: it may be.
@@ -70,38 +71,41 @@ end
 --- The rows that remain: one where it is certain, or nothing else is left.
 local function remaining(case)
   local left <const> = {}
-  for _, row in ipairs(causes[case.err.op] or {}) do
-    local verdict
+  for _, row in ipairs(causes) do
     if fits(row, case.err) then
-      verdict = judge(row, case)
-    else
-      verdict = false
+      local verdict <const> = judge(row, case)
+      if verdict then
+        return { row }
+      end
+      left[#left + 1] = verdict == nil and row or nil
     end
-    if verdict then
-      return { row }
-    end
-    left[#left + 1] = verdict == nil and row or nil
   end
   return left
 end
 
+-- So many causes can be read with what to do about each.
+local FEW <const> = 3
+
 local function sentence(findings)
   local words <const> = {}
   for i, one in ipairs(findings) do
-    words[i] = (one.why or one.cause) .. (one.hint and " (" .. one.hint .. ")" or "")
+    local hint <const> = #findings <= FEW and one.hint and " (" .. one.hint .. ")" or ""
+    words[i] = (one.why or one.cause) .. hint
   end
   return "either " .. table.concat(words, ", or ")
 end
 
 --- Fills in cause, why and hint of a refusal, or all that it may be in causes.
+--- What the lower floor's function said already, as for a step of Lua's, stays.
 local function explain(case)
   local err <const> = case.err
   local findings <const> = {}
-  for i, row in ipairs(remaining(case)) do
+  for i, row in ipairs(err.why and {} or remaining(case)) do
     findings[i] = finding(row, case)
   end
   if #findings == 1 then
-    err.cause, err.why, err.hint = err.cause or findings[1].cause, findings[1].why, findings[1].hint
+    local one <const> = findings[1]
+    err.cause, err.why, err.hint, err.causes = err.cause or one.cause, one.why, one.hint, nil
   elseif #findings > 1 then
     err.causes, err.hint = findings, sentence(findings)
   end
@@ -124,15 +128,22 @@ end
 
 -- What the arguments of the lower floor's functions are to a step.
 local OPERANDS <const> = {
+  bounding = { "capabilities" },
   clone = { "namespaces" },
   exec = { "program", "argv" },
   gid_map = { "target", "map" },
   groups = { "groups" },
+  kill = { "target" },
   mount = {},
   namespace = { "type", "target" },
+  newgidmap = { "target", "map" },
+  newuidmap = { "target", "map" },
+  pidfd_open = { "target" },
   pivot_root = { "new", "old" },
+  setgid = { "real", "effective", "saved" },
   setgroups = { "target", "value" },
   setns = { "target", "namespaces" },
+  setuid = { "real", "effective", "saved" },
   uid_map = { "target", "map" },
   unshare = { "namespaces" },
 }
@@ -153,13 +164,22 @@ end
 
 --- Explains the refusal of a function of userns.sys.
 ---@param err userns.Error
----@param ... any the first arguments of the function
+---@param arguments any[] the first ones of the function
+---@param source userns.Source? of the evidence; the host when absent
 ---@return userns.Error err the same
-function diagnose.refusal(err, ...)
-  local case <const> = new_case(err, step_of(err.op, { ... }) or {}, {})
-  case.arguments = { ... }
+function diagnose.call(err, arguments, source)
+  local case <const> = new_case(err, step_of(err.op, arguments) or {}, {}, source)
+  case.arguments = arguments
   explain(case)
   return err
+end
+
+--- As call, of the host: what C knows it by.
+---@param err userns.Error
+---@param ... any
+---@return userns.Error err the same
+function diagnose.refusal(err, ...)
+  return diagnose.call(err, { ... })
 end
 
 return diagnose

@@ -1,6 +1,10 @@
 -- What can be looked at after a refusal, to tell its causes apart: read when it is
 -- asked for, once, without any effect on what is looked at.  An answer is nil
 -- where nothing can be said.
+local cgroups = require "userns.cgroups"
+local handles = require "userns.schema.handles"
+local mountinfo = require "userns.mountinfo"
+local namespaces = require "userns.evidence.namespaces"
 local sys = require "userns.sys"
 
 local evidence = {}
@@ -13,10 +17,13 @@ local evidence = {}
 ---@field access fun(path: string, how: string?): true?, userns.Error?
 ---@field probe fun(name: string, namespaces: string[]?): string?, string?, boolean?
 ---@field capabilities fun(): string[]? effective ones
+---@field cgroups fun(): userns.Hierarchy[]? as cgroups.read has them
 ---@field ids fun(): integer, integer effective user and group id
----@field map fun(kind: "uid"|"gid"): table?
+---@field map fun(kind: "uid"|"gid", target: any): table?
+---@field modules fun(): string[]?
 ---@field mounts fun(): userns.Mount[]?
----@field namespace fun(type: string, target: any): userns.Namespace?
+---@field namespace fun(type: string, target: any): userns.Namespace?, userns.Error?
+---@field processes fun(): integer[]?
 
 local function read(path)
   local fd <close> = sys.open(path)
@@ -38,24 +45,29 @@ local HOST <const> = {
     local sets <const> = sys.getcaps()
     return sets and sets.effective
   end,
+  cgroups = cgroups.read,
   ids = function()
     local _, uid <const> = sys.getresuid()
     local _, gid <const> = sys.getresgid()
     return uid, gid
   end,
-  map = function(kind)
-    return (sys["read_" .. kind .. "_map"]("self"))
+  map = function(kind, target)
+    return (sys["read_" .. kind .. "_map"](target))
   end,
-  mounts = function()
-    return (sys.read_mountinfo("self"))
-  end,
-  namespace = sys.namespace,
+  modules = sys.security_modules,
+  mounts = mountinfo.read,
+  namespace = handles.namespace,
+  processes = sys.processes,
 }
 
 ---@class userns.Evidence
 ---@field source userns.Source
 local methods <const> = {}
 methods.__index = methods
+
+for name, method in pairs(namespaces) do
+  methods[name] = method
+end
 
 --- Evidence about the calling process.
 ---@param source userns.Source? where it comes from; the host when absent
@@ -129,7 +141,10 @@ function methods:capable(name)
     self.known.capabilities = list and set or false
   end
   local set <const> = self.known.capabilities
-  return set and (set[name] or false) or nil
+  if not set then
+    return nil
+  end
+  return set[name] or false
 end
 
 --- The effective user id and group id.
@@ -144,7 +159,7 @@ end
 ---@param id integer
 ---@return boolean?
 function methods:is_mapped(kind, id)
-  local map <const> = ask(self, "map", kind)
+  local map <const> = ask(self, "map", kind, "self")
   for _, range in ipairs(map or {}) do
     if id >= range.inside and id - range.inside < range.count then
       return true
@@ -153,44 +168,83 @@ function methods:is_mapped(kind, id)
   return map and false
 end
 
---- Whether the caller is in the initial user namespace, as far as its map tells.
----@return boolean?
-function methods:is_initial()
-  local map <const> = ask(self, "map", "uid")
-  return map and #map == 1 and map[1].count == 0xFFFFFFFF
-end
-
 --- Whether a filter answers a system call before the kernel does: certain where
 --- the answer is none that the kernel gives.
 ---@param name string "unshare"
----@param namespaces string[]? with the flags of these
+---@param types string[]? of namespaces: with the flags of these
+---@param code string? what was answered: a filter's may be the kernel's too
 ---@return boolean?
-function methods:is_filtered(name, namespaces)
-  if self:status("Seccomp") == "0" then
+function methods:is_filtered(name, types, code)
+  if self:status "Seccomp" == "0" then
     return false
   end
-  local answer <const>, expected <const>, privileged <const> = self.source.probe(name, namespaces)
-  local may <const> = not privileged or self:is_initial() and self:capable("sys_admin")
-  if type(answer) ~= "string" or answer == "EPERM" and not may then
+  local known <const>, answer, expected <const>, privileged <const> = pcall(self.source.probe, name, types)
+  local may <const> = known and (not privileged or self:is_privileged "sys_admin")
+  if not known or type(answer) ~= "string" or answer == "EPERM" and not may then
+    return nil
+  elseif answer == expected and answer == code then
     return nil
   end
   return answer ~= expected
 end
 
---- Whether the caller's root is not the root of its mount namespace. A chroot onto
---- a mount cannot be told from none.
----@return boolean? true where it certainly is not
-function methods:is_chrooted()
-  local mount <const> = ask(self, "mount_of", "/")
-  if mount and mount.root == false then
-    return true
+--- Whether a tracer of the process's may answer in the kernel's place.
+---@return boolean
+function methods:is_traced()
+  return (self:status "TracerPid" or "0") ~= "0"
+end
+
+-- Where the first mount namespace's inode lies, which older kernels number as it
+-- comes.
+local FIRST_MNT <const> = { [0xEFFFFFF8] = true, [0xF0000000] = true, [0xF0000001] = true }
+
+-- The file system that the kernel begins with, on which the first root lies, is
+-- among the first to get a number.
+local ROOTFS_ID <const> = 2
+
+--- Whether what lies under the caller's root is hidden from it, in the first mount
+--- namespace; nil in another.
+local function is_under_another(self, root)
+  local ns <const> = self:stat "/proc/self/ns/mnt"
+  if not ns or not FIRST_MNT[ns.inode] then
+    return nil
   end
-  for _, entry in ipairs(ask(self, "mounts") or {}) do
-    if entry.target == "/" then
-      return nil
+  for _, mount in ipairs(self:mounts()) do
+    if mount.id == root.parent then
+      return nil -- something was mounted over the root
     end
   end
-  return ask(self, "mounts") and true
+  return root.parent > ROOTFS_ID
+end
+
+--- Whether process 1 is in the same mount namespace with another root.
+local function differs_from_init(self)
+  local own <const>, first <const> = self:stat "/proc/self/ns/mnt", self:stat "/proc/1/ns/mnt"
+  if not own or not first or own.inode ~= first.inode then
+    return nil
+  end
+  local root <const>, other <const> = self:mount_of "/", self:mount_of "/proc/1/root/"
+  return root and other and root.id ~= other.id
+end
+
+--- Whether the caller's root is not the root of its mount namespace.
+---@return boolean? nil: a mount may be the root of either
+function methods:is_chrooted()
+  local mount <const> = self:mount_of "/"
+  if mount and mount.root == false then
+    return true
+  elseif not self:mounts() then
+    return nil
+  end
+  local entry <const> = self:mount_at "/"
+  if not entry then
+    return true
+  end
+  local hidden <const> = is_under_another(self, entry)
+  if hidden ~= nil then
+    return hidden
+  end
+  return differs_from_init(self) -- where that may be looked at
 end
 
 --- The mounts that the caller sees.
@@ -252,37 +306,37 @@ function methods:obstacle(path)
   return nil
 end
 
---- The names of the security modules that the kernel has, which may refuse what
---- it allows.
----@return string[]? modules those that decide by labels; nil where it is not told
+--- The names of the security modules that may refuse what the kernel allows, by
+--- rules that may be anything.
+---@return string[]? modules nil where it is not told
 function methods:modules()
-  local text <const> = self:read("/sys/kernel/security/lsm")
-  if not text then
-    return nil
+  local list <const> = ask(self, "modules")
+  if list then
+    return list
   end
+  local text <const> = self:read "/sys/kernel/security/lsm" -- before Linux 6.8
   local found <const> = {}
   for _, name in ipairs { "selinux", "apparmor", "smack", "tomoyo", "bpf" } do
-    found[#found + 1] = ("," .. text:gsub("%s", "") .. ","):find("," .. name .. ",", 1, true) and name or nil
+    found[#found + 1] = ("," .. (text or ""):gsub("%s", "") .. ","):find("," .. name .. ",", 1, true) and name or nil
   end
-  return found
+  return text and found
 end
 
---- How deep a namespace of the caller's lies, as far as it can be seen from here.
----@param type "user"|"pid"
----@return integer? level
-function methods:level(type)
-  local ns <close> = self.source.namespace(type, "self")
-  return ns and (ns:level()) or nil
+--- Whether no security module can have refused something.
+---@return boolean? false: none can; nil: one may
+function methods:may_be_refused()
+  local list <const> = self:modules()
+  if list and #list == 0 then
+    return false
+  end
+  return nil
 end
 
---- Whether two processes are in one namespace.
----@param type string
----@param target any
----@return boolean?
-function methods:is_own(type, target)
-  local own <close> = self.source.namespace(type, "self")
-  local other <close> = self.source.namespace(type, target)
-  return own and other and own:id() == other:id()
+--- What AppArmor calls the process: "unconfined", or the name of a profile.
+---@return string?
+function methods:label()
+  local text <const> = self:read "/proc/self/attr/apparmor/current" or self:read "/proc/self/attr/current"
+  return text and text:match("^[^\n]+")
 end
 
 return evidence
