@@ -38,12 +38,18 @@ int userns_errno_number(const char *name)
     return 0;
 }
 
-static void set_string(lua_State *L, const char *field, const char *value)
+void userns_set_string(lua_State *L, const char *field, const char *value)
 {
     if (value != NULL) {
         lua_pushstring(L, value);
         lua_setfield(L, -2, field);
     }
+}
+
+void userns_set_integer(lua_State *L, const char *field, lua_Integer value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
 }
 
 static void set_code(lua_State *L, int errnum)
@@ -74,9 +80,9 @@ static void set_reason(lua_State *L, int errnum)
 {
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (reasons[i].errnum == errnum) {
-            set_string(L, "cause", reasons[i].cause);
-            set_string(L, "why", reasons[i].why);
-            set_string(L, "hint", reasons[i].hint);
+            userns_set_string(L, "cause", reasons[i].cause);
+            userns_set_string(L, "why", reasons[i].why);
+            userns_set_string(L, "hint", reasons[i].hint);
         }
 }
 
@@ -85,13 +91,12 @@ void userns_push_error(lua_State *L, const char *op, const char *syscall,
 {
     lua_createtable(L, 0, 8);
     luaL_setmetatable(L, METATABLE);
-    set_string(L, "op", op);
-    set_string(L, "syscall", syscall);
-    set_string(L, "path", path);
-    set_string(L, "message", strerror(errnum));
+    userns_set_string(L, "op", op);
+    userns_set_string(L, "syscall", syscall);
+    userns_set_string(L, "path", path);
+    userns_set_string(L, "message", strerror(errnum));
     set_code(L, errnum);
-    lua_pushinteger(L, errnum);
-    lua_setfield(L, -2, "errno");
+    userns_set_integer(L, "errno", errnum);
     set_reason(L, errnum);
 }
 
@@ -116,11 +121,9 @@ static int find_cause(lua_State *L)
     return 0;
 }
 
-/* Has diagnose.lua find the cause of the error on top of the stack, above the
-   nil that it is returned with.  What goes wrong there is not the caller's: the
-   error stays as it is.  What the search itself is refused is not explained in
-   turn. */
-static void explain(lua_State *L)
+/* What goes wrong in the search is not the caller's: the error stays as it is.
+   What the search itself is refused is not explained in turn. */
+void userns_explain(lua_State *L)
 {
     static const char searching;
     int top = lua_gettop(L), given = top - 2;
@@ -144,7 +147,7 @@ int userns_refuse(lua_State *L, const char *op, const char *syscall, int errnum,
                   const char *path)
 {
     userns_fail(L, op, syscall, errnum, path);
-    explain(L);
+    userns_explain(L);
     return 2;
 }
 

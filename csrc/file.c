@@ -14,9 +14,10 @@
 
 #include "check.h"
 #include "error.h"
+#include "file.h"
 #include "sys.h"
 
-static const char *type_name(mode_t mode)
+const char *userns_type_name(mode_t mode)
 {
     switch (mode & S_IFMT) {
     case S_IFREG:
@@ -44,23 +45,16 @@ static lua_Integer device_number(dev_t device)
     return (lua_Integer)((uint64_t)major(device) << 32 | minor(device));
 }
 
-static void set_integer(lua_State *L, const char *field, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
-}
-
 static void push_stat(lua_State *L, const struct stat *st)
 {
     lua_createtable(L, 0, 7);
-    lua_pushstring(L, type_name(st->st_mode));
-    lua_setfield(L, -2, "type");
-    set_integer(L, "mode", st->st_mode & 07777);
-    set_integer(L, "uid", st->st_uid);
-    set_integer(L, "gid", st->st_gid);
-    set_integer(L, "size", (lua_Integer)st->st_size);
-    set_integer(L, "device", device_number(st->st_dev));
-    set_integer(L, "inode", (lua_Integer)st->st_ino);
+    userns_set_string(L, "type", userns_type_name(st->st_mode));
+    userns_set_integer(L, "mode", st->st_mode & 07777);
+    userns_set_integer(L, "uid", st->st_uid);
+    userns_set_integer(L, "gid", st->st_gid);
+    userns_set_integer(L, "size", (lua_Integer)st->st_size);
+    userns_set_integer(L, "device", device_number(st->st_dev));
+    userns_set_integer(L, "inode", (lua_Integer)st->st_ino);
 }
 
 /* A path's descriptor is AT_FDCWD, a descriptor's path "". */
@@ -127,7 +121,7 @@ static int sys_mount_of(lua_State *L)
         return userns_fail(L, "stat", "statx", errno,
                            file.by_path ? file.path : NULL);
     lua_createtable(L, 0, 2);
-    set_integer(L, "id", (lua_Integer)st.stx_mnt_id);
+    userns_set_integer(L, "id", (lua_Integer)st.stx_mnt_id);
     if ((st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
         lua_pushboolean(L, (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0);
         lua_setfield(L, -2, "root");

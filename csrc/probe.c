@@ -8,6 +8,7 @@
 #endif
 #include <errno.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,8 +31,9 @@ static const struct probe {
     const char *name;
     long number;
     long a, b, c, d, e;
-    long flags;      /* beside those that are asked for, in a */
-    int answer;      /* the kernel's errno */
+    long flags; /* beside those that are asked for, in a */
+    int answer; /* the kernel's errno; 0: it is done, in namespaces of its own
+                 */
     bool privileged; /* who lacks CAP_SYS_ADMIN is answered EPERM */
 } probes[] = {
     {"capset", SYS_capset, 0, 0, 0, 0, 0, 0, EFAULT, false},
@@ -39,10 +41,16 @@ static const struct probe {
     {"clone", SYS_clone, 0, 0, 0, 0, 0, CLONE_REFUSED, EINVAL, false},
     {"clone3", SYS_clone3, 0, 0, 0, 0, 0, 0, EINVAL, false},
     {"execve", SYS_execve, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"execveat", SYS_execveat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
+    {"fsconfig", SYS_fsconfig, INVALID, INVALID, 0, 0, 0, 0, EINVAL, false},
+    {"fsmount", SYS_fsmount, INVALID, INVALID, 0, 0, 0, 0, EINVAL, true},
     {"fsopen", SYS_fsopen, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"fspick", SYS_fspick, INVALID, 0, INVALID, 0, 0, 0, EINVAL, true},
     {"keyctl", SYS_keyctl, INVALID, 0, 0, 0, 0, 0, EOPNOTSUPP, false},
     {"landlock_create_ruleset", SYS_landlock_create_ruleset, 0, 0, INVALID, 0,
      0, 0, EINVAL, false},
+    {"make_private", SYS_mount, 0, (long)(uintptr_t) "/", 0, MS_PRIVATE, 0, 0,
+     0, false},
     {"mknodat", SYS_mknodat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
     {"mount", SYS_mount, 0, 0, 0, 0, 0, 0, EFAULT, false},
     {"mount_setattr", SYS_mount_setattr, INVALID, 0, INVALID, 0, 0, 0, EINVAL,
@@ -77,7 +85,8 @@ static const struct probe *check_probe(lua_State *L, int arg)
    locks; what came of it as wait(2) has it. */
 static int try_call(const struct probe *p, long flags, int *ret_status)
 {
-    long pid = raw_syscall(SYS_clone, 0, 0, 0, 0, 0, 0);
+    long apart = p->answer == 0 ? CLONE_NEWUSER | CLONE_NEWNS : 0;
+    long pid = raw_syscall(SYS_clone, apart, 0, 0, 0, 0, 0);
     if (pid == 0) {
         long a = p->flags != 0 ? p->flags | flags : p->a;
         long result = raw_syscall(p->number, a, p->b, p->c, p->d, p->e, 0);
@@ -95,13 +104,18 @@ static int try_call(const struct probe *p, long flags, int *ret_status)
     return 0;
 }
 
+static void push_answer(lua_State *L, int errnum)
+{
+    lua_pushstring(L, errnum == 0 ? "OK" : userns_errno_name(errnum));
+}
+
 /***
  * How a system call is answered that is made with arguments nobody could mean.
  * @param name string "unshare", "mount" ...
  * @param namespaces string|string[]|nil for clone and unshare: with the flags
  *   of these
- * @return string|nil answer the errno's name, "EINVAL"; the name of the signal
- *   that ended who made it, "SIGSYS"
+ * @return string|nil answer the errno's name, "EINVAL", or "OK"; the name of
+ * the signal that ended who made it, "SIGSYS"
  * @return string|userns.Error expected what the kernel answers where no filter
  *   does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be
  *   tried
@@ -118,8 +132,8 @@ static int sys_probe(lua_State *L)
     if (WIFSIGNALED(status))
         userns_push_signal(L, WTERMSIG(status));
     else
-        lua_pushstring(L, userns_errno_name(WEXITSTATUS(status)));
-    lua_pushstring(L, userns_errno_name(p->answer));
+        push_answer(L, WEXITSTATUS(status));
+    push_answer(L, p->answer);
     lua_pushboolean(L, p->privileged);
     return 3;
 }

@@ -258,8 +258,10 @@ long userns_do_chdir(struct child *c, const struct step_chdir *s)
         .resolve = RESOLVE_NO_MAGICLINKS,
     };
     long fd = CALL(c, openat2, AT_FDCWD, text(c, s->path), &how, sizeof how);
-    if (fd < 0)
+    if (fd < 0) {
+        step_find_place(c, AT_FDCWD, text(c, s->path));
         return fd;
+    }
     long error = CALL(c, fchdir, fd);
     shut(fd);
     if (error == 0)
@@ -300,5 +302,8 @@ long userns_do_exec(struct child *c, const struct step_exec *s)
     }
     c->control->state = SETTING_UP;
     c->item = item;
+    /* first the report: the filter may end who looks */
+    userns_report(c, s->step.number, refusal);
+    step_find_candidate(c, paths);
     return refusal;
 }

@@ -10,6 +10,7 @@ local diagnose = {}
 ---@field step table the operands of what was refused
 ---@field plan userns.Step[] the steps around it; empty on the lower floor
 ---@field evidence userns.Evidence
+---@field found userns.Found what who was refused has seen of it
 ---@field arguments any[]? of the function of the lower floor
 local methods <const> = {}
 methods.__index = methods
@@ -112,7 +113,10 @@ local function explain(case)
 end
 
 local function new_case(err, step, plan, source)
-  return setmetatable({ err = err, step = step, plan = plan, evidence = evidence.new(source) }, methods)
+  local found <const> = err.found
+  err.found = nil -- for the rows alone
+  return setmetatable({ err = err, found = found or {}, step = step, plan = plan, evidence = evidence.new(source) },
+    methods)
 end
 
 --- Explains the refusal of a plan's step.
