@@ -14,7 +14,7 @@
 -- Rows of any operation come first where the kernel asks first, and last where
 -- nothing else is left.
 local SUBJECTS <const> = {
-  "filters", "clone", "leftover",
+  "filters", "clone", "program", "power", "paths", "mounts", "filesystems", "overlay", "root", "leftover",
 }
 
 local function set_of(words)
