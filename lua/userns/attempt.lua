@@ -203,6 +203,22 @@ function attempt.of(case)
   return case.attempt
 end
 
+--- What the kernel itself says is wrong with a new file system: it wrote so, or can
+--- be asked again.
+---@param case userns.Case
+---@return string? words
+---@return string? option that they are about
+function attempt.complaint(case)
+  local made <const> = attempt.of(case)
+  if case.err.detail then
+    return case.err.detail, case.err.item and (made.options or {})[case.err.item] or made.option
+  elseif case.complaint == nil then
+    local asks <const> = case.arguments and case.err.op == "mount" and made.kind == "new" and made.type
+    case.complaint = asks and table.pack(case.evidence:complaint(made.type, made.options)) or {}
+  end
+  return table.unpack(case.complaint, 1, 2)
+end
+
 --- Whether the plan or the caller is in another user namespace than the first.
 ---@param case userns.Case
 ---@return boolean?

@@ -255,7 +255,7 @@ function error_object.locate(err, plan)
   err.side = step.side
   err.path = part[2] or path_of(step)
   err.field = step.source and step.source .. (part[1] or "")
-  err.hint = hint_for(step, err, plan)
+  err.hint = err.hint or hint_for(step, err, plan)
   require "userns.diagnose".step(err, step, plan) -- only now: no host pays for it that is refused nothing
   err.item = nil
   return err

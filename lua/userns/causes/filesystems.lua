@@ -26,6 +26,9 @@ local VIEWS <const> = {
   cgroup = { "cgroup", "no_cgroupns" }, cgroup2 = { "cgroup", "no_cgroupns" },
 }
 
+-- For them too, each since some version: overlay since 5.11, binfmt_misc since 6.7.
+local FOR_USERS <const> = set_of("tmpfs ramfs proc sysfs devpts mqueue cgroup cgroup2 fuse")
+
 local function made(case)
   return attempt.of(case)
 end
@@ -74,7 +77,7 @@ local function view_row(types, type, cause)
       if cause == "no_pidns" and is_for_children(case) then
         return "mount it in a child"
       end
-      return case.arguments and ("make a %s namespace too (unshare)"):format(type)
+      return case.arguments and ("make %s %s namespace too (unshare)"):format(type == "ipc" and "an" or "a", type)
         or ("add \"%s\" to namespaces, or bind the host's %s"):format(type, type == "pid" and "/proc" or types)
     end,
   }
@@ -99,7 +102,7 @@ end
 --- whether one of these mounts is read-only, or none is whole.
 local function covered(case)
   local places <const>, seen, readonly = {}, false, false
-  for _, mount in ipairs(case.evidence:mounts() or {}) do
+  for _, mount in ipairs(case.evidence:mounts_below "/") do
     if mount.type == type_of(case) and mount.root == "/" then
       seen, readonly = true, readonly or is_readonly(mount)
       for _, other in ipairs(case.evidence:mounts()) do
@@ -138,28 +141,12 @@ local ROWS <const> = {
     why = "no type of file system was given", hint = "give `type`, or the options of a bind or a remount",
   },
   {
-    cause = "fs_log", ops = "mount", codes = "EINVAL",
-    test = function(case)
-      local a <const> = made(case)
-      return case.arguments ~= nil and is_new(case) and a.type ~= nil
-        and (case.evidence:complaint(a.type, a.options)) ~= nil
-    end,
-    about = "the kernel says itself what is wrong with an option",
-    why = function(case)
-      return ("the kernel says: %s"):format((case.evidence:complaint(made(case).type, made(case).options)))
-    end,
-    hint = function(case)
-      local _, option <const> = case.evidence:complaint(made(case).type, made(case).options)
-      return ("correct or drop the option '%s'"):format(option)
-    end,
-  },
-  {
     cause = "fs_not_userns", ops = MADE, codes = "EPERM", syscalls = "mount fsconfig",
     test = function(case)
       if not is_new(case) or not attempt.is_nested(case) then
         return false
       end
-      return FOR_ROOT[type_of(case)] or VIEWS[type_of(case)] == nil and type_of(case) ~= "tmpfs" and nil
+      return FOR_ROOT[type_of(case)] or not FOR_USERS[type_of(case)] and nil
     end,
     about = "only root of the first user namespace mounts file systems of this type",
     why = function(case)
@@ -175,7 +162,7 @@ local ROWS <const> = {
         return false
       end
       local places <const>, seen, readonly = covered(case)
-      return (#places > 0 or readonly or not seen) and case.evidence:mounts() ~= nil or nil
+      return #places > 0 or readonly or not seen or nil
     end,
     about = "a new proc or sysfs would show what is covered on the one in sight",
     why = function(case)
@@ -190,9 +177,8 @@ local ROWS <const> = {
     hint = function(case)
       local _, _, readonly <const> = covered(case)
       local type <const> = type_of(case)
-      return ("bind the %s that is here (source = \"/%s\", recursive)%s; or uncover it where the host program was "
-        .. "started (%s)"):format(type, type == "proc" and "proc" or "sys", readonly and ", or mount it read-only" or "",
-        HIDDEN)
+      return ("bind the %s that is here (recursively)%s; or uncover it where the host program was started (%s)"):format(
+        type, readonly and ", or mount it read-only" or "", HIDDEN)
     end,
   },
   {
@@ -208,17 +194,15 @@ local ROWS <const> = {
     test = function(case)
       if case.err.detail or type_of(case) == "overlay" then
         return false
-      elseif case.err.op == "fsmount" then
-        return case.err.code == "EINVAL" and nil
       end
-      return case.err.code == "EBUSY" and nil
+      return (case.err.op == "fsmount" or case.err.code == "EBUSY") and nil
     end,
     why = "a context takes parameters, then makes the file system once, then mounts it",
     hint = "set, then create, then mount",
   },
   {
     cause = "no_userxattr", ops = "overlay root_overlay", codes = "EOPNOTSUPP", syscalls = "fgetxattr",
-    why = "tmpfs has no user.* attributes on this kernel (Linux 6.6), without which a directory cannot hide those below",
+    why = "tmpfs has no user.* attributes before Linux 6.6, without which a directory cannot hide those below it",
     hint = "name `upper` and `work` on a disk, or do without strict",
   },
 }
@@ -234,17 +218,29 @@ end
 table.insert(ROWS, {
   cause = "fs_log", ops = NEW .. " fspick", codes = "EINVAL ENOENT ENOTDIR EBUSY EPERM EOPNOTSUPP ENODEV EBADF",
   test = function(case)
-    return case.err.detail ~= nil and type_of(case) ~= "overlay"
+    return type_of(case) ~= "overlay" and attempt.complaint(case) ~= nil
   end,
   about = "the kernel says itself what is wrong with an option",
   why = function(case)
-    return "the kernel says: " .. case.err.detail
+    return "the kernel says: " .. attempt.complaint(case)
   end,
   hint = function(case)
-    local option <const> = case.err.item and (made(case).options or {})[case.err.item] or made(case).option
-    return case.err.detail:find("[Ii]nvalid [ug]id") and "map that id, or drop the option"
-      or option and ("correct or drop the option '%s'"):format(option) or "correct or drop that option"
+    local words <const>, option <const> = attempt.complaint(case)
+    local what <const> = option and ("the option '%s'"):format(option) or "that option"
+    return (words:find "[Ii]nvalid [ug]id" and "map that id, or drop " or "correct or drop ") .. what
   end,
+})
+table.insert(ROWS, {
+  cause = "bad_superblock", ops = "mount fsconfig", codes = "EINVAL",
+  test = function(case)
+    return is_new(case) and FOR_ROOT[type_of(case)] and nil
+  end,
+  about = "the source has no file system of this type, or it refuses an option",
+  why = function(case)
+    local source <const> = made(case).source or "the source"
+    return ("'%s' has no %s file system, or that refuses an option"):format(source, type_of(case))
+  end,
+  hint = "look what it has (blkid), and at the kernel's log (dmesg)",
 })
 
 return ROWS

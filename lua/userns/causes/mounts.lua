@@ -55,20 +55,16 @@ end
 local function is_foreign(case)
   local a <const> = made(case)
   local on <const> = a.source and case.evidence:mount_of(a.source)
-  if not a.copies or not on or not case.evidence:mounts() then
+  if not a.copies or not on then
     return false
   end
   return case.evidence:mount_holding(a.source) == nil
 end
 
---- What the source's mount, or the one that a mount lies on, passes on.
+--- The mount that the one at a path lies on.
 local function parent_of(case, path)
   local mount <const> = path and case.evidence:mount_holding(path)
-  for _, other in ipairs(mount and case.evidence:mounts() or {}) do
-    if other.id == mount.parent then
-      return other
-    end
-  end
+  return mount and case.evidence:parent_of(mount)
 end
 
 local function is_within(path, top)
@@ -230,7 +226,7 @@ return {
   },
   {
     cause = "limit_mnt", ops = "any", codes = "ENOSPC", syscalls = "fsmount open_tree",
-    about = "a mount that is attached nowhere counts as a mount namespace, of which user.max_mnt_namespaces allows no more",
+    about = "a mount that is attached nowhere counts as a mount namespace, and user.max_mnt_namespaces allows no more",
     why = function(case)
       local limit <const> = case.evidence:sysctl "user/max_mnt_namespaces"
       return ("a mount that is attached nowhere counts as a mount namespace, of which user.max_mnt_namespaces allows "
@@ -244,8 +240,8 @@ return {
     about = "attributes of a mount that came from a more privileged namespace are taken away",
     why = function(case)
       local words <const> = taken(case)
-      return ("the mount came from a more privileged mount namespace: its attributes stay%s"):format(
-        #words > 0 and ", also " .. table.concat(words, ", ") or "")
+      return ("the mount came from a more privileged mount namespace, which locks its attributes%s"):format(
+        #words > 0 and ": " .. table.concat(words, ", ") or "")
     end,
     hint = function(case)
       local words <const> = taken(case)
@@ -277,6 +273,17 @@ return {
       return ("'%s' is no mount point in the container"):format(case.step.target)
     end,
     hint = "bind it onto itself first",
+  },
+  {
+    cause = "bad_option", ops = "mount", codes = "EINVAL",
+    test = function(case)
+      return is_kind(case, "reconfigure") and #made(case).options > 0 and nil
+    end,
+    about = "the file system refuses an option of a remount",
+    why = function(case)
+      return ("the file system refuses one of its new options: %s"):format(table.concat(made(case).options, ","))
+    end,
+    hint = "drop it; fspick and its context say of each what is wrong with it",
   },
   {
     cause = "other_userns", ops = "mount fsconfig", codes = "EPERM",
@@ -321,6 +328,21 @@ return {
       return ("this kernel cannot shift the ids of owners on %s"):format(type_at(case) or "this file system")
     end,
     hint = "bind it without idmap, or take files from ext4, xfs, btrfs or tmpfs",
+  },
+  {
+    cause = "idmap_same_userns", ops = SHIFTS, codes = "EINVAL",
+    test = function(case)
+      return is_kind(case, "idmap") and attempt.is_nested(case) and type_at(case) == "tmpfs" and nil
+    end,
+    why = "the file system was mounted in that user namespace, whose ids it has already",
+    hint = "hand over a user namespace with other maps",
+  },
+  {
+    cause = "idmap_empty", ops = "mount_setattr", codes = "EINVAL",
+    test = function(case)
+      return is_kind(case, "idmap") and nil
+    end,
+    why = "the user namespace whose maps are to be used has none yet", hint = "write its uid_map and gid_map first",
   },
   {
     cause = "idmap_init_userns", ops = "mount_setattr", codes = "EPERM",
@@ -378,6 +400,13 @@ return {
     why = "expire goes with neither force nor detach", hint = "leave one of them out",
   },
   {
+    cause = "root_mount", ops = "umount", codes = "EINVAL EBUSY",
+    test = function(case)
+      return made(case).target == "/"
+    end,
+    why = "it is the root of the mount namespace", hint = "pivot_root to another root first",
+  },
+  {
     cause = "locked", ops = "umount", codes = "EINVAL",
     test = function(case)
       return is_mount(case, made(case).target) and attempt.is_nested(case) or false
@@ -387,13 +416,6 @@ return {
       return ("'%s' came from a more privileged mount namespace, and is locked in its place"):format(made(case).target)
     end,
     hint = "unmount it where it was mounted, or take away the whole tree that it lies in (pivot_root)",
-  },
-  {
-    cause = "root_mount", ops = "umount", codes = "EINVAL EBUSY",
-    test = function(case)
-      return made(case).target == "/"
-    end,
-    why = "it is the root of the mount namespace", hint = "pivot_root to another root first",
   },
   {
     cause = "busy", ops = "umount", codes = "EBUSY",

@@ -31,7 +31,8 @@ local function of_step(case)
   for i, slot in ipairs(step.lower or {}) do
     lower[i] = opened(case, slot)
   end
-  return { lower = lower, upper = step.upper and opened(case, step.upper), work = step.work and opened(case, step.work) }
+  local upper <const>, work <const> = step.upper, step.work
+  return { lower = lower, upper = upper and opened(case, upper), work = work and opened(case, work) }
 end
 
 local function of_options(options)
@@ -60,7 +61,8 @@ local function is_overlay(case)
 end
 
 local function says(case, pattern)
-  return is_overlay(case) and case.err.detail ~= nil and case.err.detail:find(pattern) ~= nil
+  local words <const> = is_overlay(case) and attempt.complaint(case)
+  return words and words:find(pattern) ~= nil or false
 end
 
 --- Upper, work and the lower ones, with what each is.
@@ -195,16 +197,18 @@ return {
   {
     cause = "too_many_layers", ops = "overlay root_overlay fsconfig", codes = "EINVAL",
     test = function(case)
-      return is_overlay(case) and case.err.syscall == "fsconfig" and #((layers(case) or { lower = {} }).lower) > 7
-        and case.err.item == 1 and case.err.detail ~= nil and case.err.detail:find "Unknown parameter 'lowerdir%+'" ~= nil
+      return case.err.item == 1 and says(case, "Unknown parameter 'lowerdir%+'")
     end,
-    why = "before Linux 6.8 the names of all lower layers have 255 bytes together", hint = "merge some of them into one",
+    about = "before Linux 6.8 the names of all lower layers have 255 bytes together",
+    why = "before Linux 6.8 the names of all lower layers have 255 bytes together",
+    hint = "merge some of them into one",
   },
   {
     cause = "no_workdir", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
       local l <const> = layers(case)
-      return says(case, "missing 'workdir'") or l ~= nil and l.upper ~= nil and l.work == nil and not case.step.scratch
+      local alone <const> = l ~= nil and l.upper ~= nil and l.work == nil and not case.step.scratch
+      return alone or says(case, "missing 'workdir'")
     end,
     why = "an upper directory needs a work directory on the same file system", hint = "give workdir too",
   },
@@ -215,6 +219,15 @@ return {
       return says(case, "missing 'lowerdir'") or l ~= nil and case.arguments ~= nil and #l.lower == 0
     end,
     why = "there is nothing to stack on: no lower directory", hint = "give lowerdir",
+  },
+  {
+    cause = "one_layer", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      local l <const> = layers(case)
+      local alone <const> = l ~= nil and #l.lower == 1 and l.upper == nil and not case.step.scratch
+      return alone or says(case, "at least 2 lowerdir")
+    end,
+    why = "one lower directory alone is nothing to stack", hint = "give a second one or an upper one, or bind it",
   },
   {
     cause = "upper_unsupported", ops = OVERLAYS, codes = "EINVAL",
@@ -282,6 +295,22 @@ return {
     hint = "no layer may lie inside another",
   },
   {
+    cause = "layer_unsupported", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      return first(case, function(layer)
+        return type_of(case, layer) == "proc"
+      end) ~= nil
+    end,
+    about = "nothing is stacked on proc",
+    why = function(case)
+      local path <const> = first(case, function(layer)
+        return type_of(case, layer) == "proc"
+      end)
+      return ("%s lies on proc, which nothing is stacked on"):format(quote(path))
+    end,
+    hint = "leave it out, and mount a proc of the container's own over the overlay",
+  },
+  {
     cause = "stacking_depth", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
       if says(case, "stacking depth") then
@@ -322,13 +351,52 @@ return {
   {
     cause = "fs_log", ops = OVERLAYS, codes = "EINVAL EPERM ENOENT ENOTDIR EBUSY EOPNOTSUPP",
     test = function(case)
-      return is_overlay(case) and case.err.detail ~= nil
+      return is_overlay(case) and attempt.complaint(case) ~= nil
     end,
     about = "the kernel says itself what is wrong with an option",
     why = function(case)
-      return "the kernel says: " .. case.err.detail
+      return "the kernel says: " .. attempt.complaint(case)
     end,
-    hint = "correct that layer or option",
+    hint = "correct or drop that layer or option",
+  },
+  {
+    cause = "ids_unmapped", ops = OVERLAYS, codes = "EACCES EOVERFLOW",
+    test = function(case)
+      if not is_overlay(case) or not case.arguments then
+        return false
+      end
+      local uid <const>, gid <const> = case.evidence:ids()
+      return case.evidence:is_mapped("uid", uid) == false or case.evidence:is_mapped("gid", gid) == false
+    end,
+    why = "the caller's ids are not mapped in its user namespace, and it makes directories in `work`",
+    hint = "write uid_map and gid_map first",
+  },
+  {
+    cause = "no_access", ops = OVERLAYS, codes = "EACCES EPERM",
+    test = function(case)
+      local l <const> = layers(case)
+      if not l or not l.upper then
+        return false
+      end
+      return not case.evidence:may(l.work or l.upper, "write") or not case.evidence:may(l.upper, "write") or nil
+    end,
+    about = "upper or work may not be written by who stacks the layers",
+    why = function(case)
+      local l <const> = layers(case)
+      return ("'%s' or '%s' may not be written by who stacks the layers"):format(l.upper, l.work)
+    end,
+    hint = "let them belong to who starts the container",
+  },
+  {
+    cause = "needs_userxattr", ops = OVERLAYS, codes = "EPERM",
+    test = function(case)
+      local given <const> = (layers(case) or {}).given or {}
+      return attempt.is_nested(case) and (given.metacopy or given.redirect_dir or given.verity or given.nfs_export)
+        ~= nil
+    end,
+    about = "options that store attributes only root of the first user namespace may write",
+    why = "metacopy, redirect_dir and verity store attributes that only root of the first user namespace may write",
+    hint = "drop these options; userxattr does without them",
   },
   {
     cause = "upper_in_use", ops = OVERLAYS, codes = "EBUSY",

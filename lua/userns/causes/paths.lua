@@ -140,6 +140,34 @@ return {
     end,
   },
   {
+    cause = "not_searchable", ops = "chdir", codes = "EACCES", syscalls = "fchdir",
+    test = function(case)
+      local mode <const> = case.found.mode
+      return mode ~= nil and mode & 1 == 0 or nil -- who is neither owner nor of its group
+    end,
+    about = "the directory may not be entered by the program's user",
+    why = function(case)
+      local found <const> = case.found
+      return found.mode and ("'%s' (mode %04o, owner %d:%d) may not be entered by the program's user"):format(
+        found.path, found.mode, found.uid, found.gid) or "the directory may not be entered by the program's user"
+    end,
+    hint = "choose another directory, or let others enter it (chmod o+x)",
+  },
+  {
+    cause = "no_access", ops = "file", codes = "EACCES",
+    test = function(case)
+      local mode <const> = not case.found.code and case.found.mode
+      return mode and mode & 2 == 0 or nil
+    end,
+    about = "the file is there, and may not be written",
+    why = function(case)
+      local found <const> = case.found
+      return found.mode and ("'%s' is there, and its mode %04o does not let it be written"):format(
+        found.path, found.mode) or "the file may not be written"
+    end,
+    hint = "bind a file of the container's own over it instead",
+  },
+  {
     cause = "not_directory", ops = ANY, codes = "ENOTDIR", test = stopped,
     about = "what the path goes through is no directory",
     why = function(case)

@@ -198,10 +198,12 @@ return {
     end,
     hint = function(case)
       local loader <const> = case.found.needed
-      return loader:find("ld-musl", 1, true) and "the program was built with musl: add that loader to the container, or "
-        .. "take a program that is linked statically or against its C library"
-        or ("add the directory that has it to the container (a bind of %s), or take a program that is linked statically")
-          :format(loader:match("^/[^/]+") or "/lib64")
+      if loader:find("ld-musl", 1, true) then
+        return "the program was built with musl: add that loader, or take one that is linked statically or with the "
+          .. "C library that is there"
+      end
+      return ("add the directory that has it to the container (a bind of %s), or take a program that is linked "
+        .. "statically"):format(loader:match("^/[^/]+") or "/lib64")
     end,
   },
   {
@@ -211,7 +213,8 @@ return {
     why = function(case)
       local found <const> = case.found
       return found.type == "symlink" and ("'%s' is a symbolic link that leads nowhere"):format(found.path)
-        or ("'%s' does not exist"):format(found.path)
+        or found.path == name_of(case):sub(2, -2) and ("'%s' does not exist"):format(found.path)
+        or ("%s does not exist: there is no '%s'"):format(name_of(case), found.path)
     end,
     hint = function(case)
       if case.arguments then
@@ -273,8 +276,11 @@ return {
     about = "a directory on the way may not be searched",
     why = function(case)
       local found <const> = case.found
-      return found.mode and ("'%s' (mode %04o, owner %d:%d) may not be searched by who executes the program"):format(
-        found.path, found.mode, found.uid, found.gid) or ("what '%s' leads through may not be searched"):format(found.path)
+      if not found.mode then
+        return ("what '%s' leads through may not be searched"):format(found.path)
+      end
+      return ("'%s' (mode %04o, owner %d:%d) may not be searched by who executes the program"):format(found.path,
+        found.mode, found.uid, found.gid)
     end,
     hint = "let everybody search it (chmod a+x), or execute a program that lies elsewhere",
   },
@@ -392,7 +398,7 @@ return {
       return subject(case) .. (case.found.format == "script" and " names no interpreter after #!"
         or " begins with nothing that the kernel knows: neither #! nor ELF")
     end,
-    hint = "where it is a script, let its first line name the interpreter (#!/bin/sh), or execute the interpreter with it",
+    hint = "where it is a script, let its first line name the interpreter (#!/bin/sh), or execute that with it",
   },
   {
     cause = "bad_elf", ops = "exec examine", codes = "ENOEXEC ELIBBAD EIO EINVAL ENOMEM",

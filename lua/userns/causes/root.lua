@@ -10,18 +10,14 @@ local function root_mount(case)
   return case.evidence:mount_at "/"
 end
 
---- The first of the mounts that pivot_root(2) wants private and that is shared.
+--- The first of the mounts that pivot_root(2) wants private and that is shared: what
+--- the new and the present root lie on, and where the old one is put.
 local function shared(case)
-  local roots <const> = {}
-  for _, path in ipairs { case.step.old or false, case.step.new or false } do
-    roots[#roots + 1] = path and case.evidence:mount_holding(path) or nil
-  end
-  local new <const>, root <const> = case.step.new and case.evidence:mount_holding(case.step.new), root_mount(case)
-  local wanted <const> = { [new and new.parent or 0] = true, [root and root.parent or 0] = true }
-  local old <const> = case.step.old and case.evidence:mount_holding(case.step.old)
-  wanted[old and old.id or 0] = true
-  for _, mount in ipairs(case.evidence:mounts() or {}) do
-    if wanted[mount.id] and mount.shared then
+  local e <const> = case.evidence
+  local new <const>, old <const> = e:mount_holding(case.step.new), e:mount_holding(case.step.old)
+  local root <const> = root_mount(case)
+  for _, mount in ipairs { old or false, new and e:parent_of(new) or false, root and e:parent_of(root) or false } do
+    if mount and mount.shared then
       return mount
     end
   end
@@ -40,26 +36,18 @@ local PIVOTS <const> = "pivot_root"
 
 return {
   {
-    cause = "initramfs_root", ops = PIVOTS, codes = "EINVAL",
+    cause = "shared_parent", ops = PIVOTS, codes = "EINVAL",
     test = function(case)
-      local root <const> = root_mount(case)
-      return root ~= nil and (root.type == "rootfs" or root.parent == root.id)
+      return case.arguments ~= nil and shared(case) ~= nil
     end,
-    about = "the present root is the initramfs, which cannot be put elsewhere",
-    why = "the present root is the initramfs, which cannot be put elsewhere",
-    hint = "start from a real root file system (switch_root), or leave strict out: then the new root covers it",
+    about = "a mount on the way is shared",
+    why = function(case)
+      return ("'%s' is shared with other mount namespaces, which would lose their root"):format(shared(case).target)
+    end,
+    hint = "make all mounts private first: mount { target = \"/\", options = \"rprivate\" }",
   },
   {
-    cause = "chrooted", ops = PIVOTS, codes = "EINVAL",
-    test = function(case)
-      return case.evidence:is_chrooted()
-    end,
-    about = "the caller is chrooted, and its root is no mount",
-    why = "the caller is chrooted, and its root is not the root of its mount namespace",
-    hint = "start the host program without chroot, or bind its root onto itself before it is chrooted there",
-  },
-  {
-    cause = "not_mount_point", ops = PIVOTS, codes = "EINVAL",
+    cause = "not_mount_point", ops = PIVOTS, codes = "EINVAL EBUSY",
     test = function(case)
       return case.arguments ~= nil and is_mount(case, case.step.new) == false
     end,
@@ -83,15 +71,27 @@ return {
     hint = "mount the new root elsewhere, and name a directory in it for the old one",
   },
   {
-    cause = "shared_parent", ops = PIVOTS, codes = "EINVAL",
+    cause = "chrooted", ops = PIVOTS, codes = "EINVAL",
     test = function(case)
-      return case.arguments ~= nil and shared(case) ~= nil
+      local is_root <const> = is_mount(case, "/")
+      if is_root == nil then
+        return nil
+      end
+      return not is_root
     end,
-    about = "a mount on the way is shared",
-    why = function(case)
-      return ("'%s' is shared with other mount namespaces, which would lose their root"):format(shared(case).target)
+    about = "the caller is chrooted, and its root is no mount",
+    why = "the caller is chrooted, and its root is not the root of its mount namespace",
+    hint = "start the host program without chroot, or bind its root onto itself before it is chrooted there",
+  },
+  {
+    cause = "initramfs_root", ops = PIVOTS, codes = "EINVAL",
+    test = function(case)
+      local root <const> = root_mount(case)
+      return root ~= nil and (root.type == "rootfs" or root.parent == root.id)
     end,
-    hint = "make all mounts private first: mount { target = \"/\", options = \"rprivate\" }",
+    about = "the present root is the initramfs, which cannot be put elsewhere",
+    why = "the present root is the initramfs, which cannot be put elsewhere",
+    hint = "start from a real root file system (switch_root), or leave strict out: then the new root covers it",
   },
   {
     cause = "old_outside", ops = PIVOTS, codes = "EINVAL",

@@ -40,15 +40,18 @@ local function is_below(path, top)
   return top == "/" and path ~= "/" or path:sub(1, #top + 1) == top .. "/"
 end
 
+--- The mounts that the caller sees; raises where they are not known, as a test that
+--- cannot be made does.
+local function known_mounts(self)
+  return self:mounts() or error "no telling what is mounted"
+end
+
 --- The mounts that lie below a path.
 ---@param path string
----@return userns.Mount[]? mounts
+---@return userns.Mount[] mounts
 function methods:mounts_below(path)
-  if not self:mounts() then
-    return nil
-  end
   local list <const> = {}
-  for _, mount in ipairs(self:mounts()) do
+  for _, mount in ipairs(known_mounts(self)) do
     list[#list + 1] = is_below(mount.target, path) and mount or nil
   end
   return list
@@ -59,9 +62,20 @@ end
 ---@return userns.Mount? mount
 function methods:mount_holding(path)
   local on <const> = self:mount_of(path)
-  for _, mount in ipairs(on and self:mounts() or {}) do
+  for _, mount in ipairs(on and known_mounts(self) or {}) do
     if mount.id == on.id then
       return mount
+    end
+  end
+end
+
+--- The mount that another lies on.
+---@param mount userns.Mount
+---@return userns.Mount? parent
+function methods:parent_of(mount)
+  for _, other in ipairs(known_mounts(self)) do
+    if other.id == mount.parent then
+      return other
     end
   end
 end
