@@ -2,8 +2,8 @@
 local attempt = require "userns.attempt"
 
 local CHANGES <const> = "mount bind overlay open root_host root_bind root_tmpfs root_overlay propagation mask readonly "
-  .. "remount pivot_root lock_mounts open_tree move_mount mount_setattr fsopen fsconfig fsmount fspick umount idmap "
-  .. "take dir file symlink"
+  .. "remount pivot_root lock_mounts open_tree move_mount mount_setattr fsopen fsconfig fsmount fspick umount take "
+  .. "dir file symlink"
 
 -- The calls that ask; the others find their files like any program.
 local CALLS <const> = "mount umount2 open_tree move_mount mount_setattr fsopen fsconfig fsmount fspick pivot_root"
