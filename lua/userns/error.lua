@@ -126,10 +126,6 @@ local function path_of(step)
   return SUBJECT[step.op] and step[SUBJECT[step.op]] or step.target or step.path or step.user or step.group
 end
 
-local CGROUP <const> = { cgroup = true }
-local DELEGATION <const> = "this cgroup was not delegated to the caller: name one that was in cgroup.parent, or "
-  .. "start the host program with `systemd-run --user --scope -p Delegate=yes`"
-
 -- What errno's own words do not say, by op and code.
 local HINTS <const> = {
   { ops = { bind = true, mount = true, dir = true, file = true, symlink = true }, code = "ENOENT", place = true,
@@ -139,34 +135,8 @@ local HINTS <const> = {
     hint = "the file exists in a tree that is not the container's own" },
   { ops = { symlink = true }, code = "EROFS",
     hint = "a link here would leave traces outside the container; use a tmpfs above it" },
-  { ops = { sysctl = true }, code = "EROFS", source = "allow_userns",
-    hint = "/proc/sys is read-only here, as it is in many containers; set allow_userns = true to go without" },
-  { ops = CGROUP, code = "EACCES", hint = DELEGATION },
-  { ops = CGROUP, code = "EPERM", hint = DELEGATION },
-  { ops = { enter_cgroup = true }, code = "EACCES",
-    hint = "a process is moved only within what was delegated: start the host program below the same cgroup" },
-  { ops = CGROUP, code = "EROFS",
-    hint = "the cgroup hierarchy is mounted read-only here, as it is in many containers" },
-  { ops = CGROUP, code = "EUNAVAILABLE",
-    hint = "what is above it has to hand the controller down (cgroup.subtree_control; Delegate= of systemd)" },
-  { ops = CGROUP, code = "EBUSY",
-    hint = "it cannot hand controllers down to others then: name another in cgroup.parent" },
-  { ops = CGROUP, code = "ENOENT", syscall = "open",
-    hint = "cgroup.parent does not exist below the hierarchy's mount" },
-  { ops = CGROUP, code = "ENOENT", syscall = "openat", hint = "this kernel has no such limit" },
-  { ops = CGROUP, code = "EEXIST", hint = "there is a cgroup of this name: leave cgroup.name out for one of its own" },
-  { ops = { sysctl = true }, code = "ENOENT",
-    hint = "this kernel has no such setting, or not for a namespace that is not the first" },
-  { ops = { sysctl = true }, code = "EACCES",
-    hint = "this kernel lets only privileged callers set it, or nobody outside the first namespace" },
   { ops = { exec = true }, code = "EACCES", under = "landlock",
     hint = "Landlock must allow to execute and read the program, its ELF interpreter and what they load" },
-  { ops = { time = true }, code = "EACCES",
-    hint = "the clocks of a new time namespace cannot be set after joining a user or a pid namespace" },
-  { ops = { time = true }, code = "ERANGE", hint = "a clock of the program's would be negative" },
-  { ops = { affinity = true }, code = "EINVAL", hint = "one of them is offline, or not in the caller's cpuset" },
-  { ops = { nice = true, oom_score = true }, code = "EACCES",
-    hint = "going lower needs privilege over the host, which no user namespace gives" },
   { ops = { propagation = true }, code = "EINVAL",
     hint = "the caller is chrooted into a directory that is no mount; bind that onto itself first" },
   { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
@@ -182,34 +152,6 @@ local HINTS <const> = {
   { ops = { idmap = true }, code = "EPERM",
     hint = "ids of a mount are shifted by who may administer its file system: root of the host, or of the user "
       .. "namespace it was mounted in" },
-  { ops = { clone = true }, code = "ENOSPC",
-    hint = "user namespaces nest 33 levels deep, and /proc/sys/user/max_*_namespaces counts all of a user's: one of "
-      .. "these limits is reached, here or in a namespace above" },
-  { ops = { setuid = true, setgid = true, groups = true }, code = "ENOENT", syscall = "read",
-    hint = "the container's own /etc/passwd or /etc/group has no such name" },
-  { ops = { setuid = true, setgid = true, groups = true }, code = "ENOENT", syscall = "openat2",
-    hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none" },
-  { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL", named = true,
-    hint = "the id that the name stands for is not mapped by uid_map or gid_map" },
-  { ops = { uid_map = true, gid_map = true }, code = "EPERM",
-    hint = "an id outside is not the caller's to map (see newuidmap(1)); or it is uid 0, and the caller has it without "
-      .. "setfcap" },
-  { ops = { seccomp = true }, code = "EINVAL", hint = "the kernel takes this program for no filter" },
-  { ops = { join = true }, code = "EPERM",
-    hint = "joining takes privilege over the user namespace that owns what is joined: join that one too" },
-  { ops = { join = true }, code = "EINVAL",
-    hint = "a user namespace that one is in already cannot be joined" },
-  { ops = { setuid = true, setgid = true, groups = true }, code = "EINVAL",
-    hint = "the joined user namespace does not map the id: name one that it does as process.uid and process.gid" },
-  { ops = { groups = true }, code = "EPERM", under = "join", hint = "the joined user namespace denies setgroups(2)" },
-  { ops = { veth = true, interface = true }, code = "EPERM",
-    hint = "interfaces of the caller's namespace need CAP_NET_ADMIN over it; `uplink` needs no privilege" },
-  { ops = { route = true }, code = "ENETUNREACH",
-    hint = "no address of the interface's is in a network with the router" },
-  { ops = { groups = true }, code = "EPERM", hint = "the joined user namespace denies setgroups(2)" },
-  { ops = { pty = true }, code = "ENOENT", syscall = "openat2",
-    hint = "there is no /dev/ptmx here: give the container a `dev` or `devpts` mount" },
-  { ops = { pdeathsig = true, await = true }, code = "ESRCH", hint = "the host program has ended" },
 }
 
 local function has(plan, op)
