@@ -14,7 +14,8 @@
 -- Rows of any operation come first where the kernel asks first, and last where
 -- nothing else is left.
 local SUBJECTS <const> = {
-  "filters", "clone", "program", "power", "paths", "mounts", "filesystems", "overlay", "root", "leftover",
+  "filters", "clone", "setns", "idmap", "idtools", "identity", "confinement", "settings", "cgroup", "network",
+  "lifetime", "program", "power", "paths", "mounts", "filesystems", "overlay", "root", "leftover",
 }
 
 local function set_of(words)

@@ -2,6 +2,7 @@
 -- looked at afterwards.
 local causes = require "userns.causes"
 local evidence = require "userns.evidence"
+local sys = require "userns.sys"
 
 local diagnose = {}
 
@@ -37,6 +38,22 @@ function methods:makes(type)
     end
   end
   return false
+end
+
+--- Whether who was refused lacks a capability over its own user namespace.
+---@param name string "sys_admin"
+---@return boolean?
+function methods:lacks(name)
+  if #self.plan == 0 or self.step.side == "parent" then
+    local has <const> = self.evidence:capable(name)
+    if has == nil then
+      return nil
+    end
+    return not has
+  elseif not self.found.caps then
+    return nil
+  end
+  return self.found.caps >> sys.cap_number(name) & 1 == 0
 end
 
 --- Whether a row is about this: everything that it names must be so.

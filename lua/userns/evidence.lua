@@ -16,9 +16,11 @@ local evidence = {}
 ---@field statfs fun(path: string): table?
 ---@field mount_of fun(path: string): table?
 ---@field access fun(path: string, how: string?): true?, userns.Error?
+---@field path fun(): string? where programs are
 ---@field probe fun(name: string, namespaces: string[]?): string?, string?, boolean?
 ---@field capabilities fun(): string[]? effective ones
 ---@field cgroups fun(): userns.Hierarchy[]? as cgroups.read has them
+---@field file_caps fun(path: string): string|false|nil
 ---@field fsopen fun(type: string): userns.FsContext?
 ---@field ids fun(): integer, integer effective user and group id
 ---@field landlock_abi fun(): integer?
@@ -27,6 +29,7 @@ local evidence = {}
 ---@field mounts fun(): userns.Mount[]?
 ---@field namespace fun(type: string, target: any): userns.Namespace?, userns.Error?
 ---@field processes fun(): integer[]?
+---@field sets fun(): table? of capabilities, by name
 
 local function read(path)
   local fd <close> = sys.open(path)
@@ -49,6 +52,7 @@ local HOST <const> = {
     return sets and sets.effective
   end,
   cgroups = cgroups.read,
+  file_caps = sys.get_file_caps,
   fsopen = sys.fsopen,
   ids = function()
     local _, uid <const> = sys.getresuid()
@@ -62,7 +66,11 @@ local HOST <const> = {
   modules = sys.security_modules,
   mounts = mountinfo.read,
   namespace = handles.namespace,
+  path = function()
+    return os.getenv "PATH"
+  end,
   processes = sys.processes,
+  sets = sys.getcaps,
 }
 
 ---@class userns.Evidence
@@ -290,6 +298,39 @@ end
 ---@return table? as sys.mount_of's
 function methods:mount_of(path)
   return (ask(self, "mount_of", path))
+end
+
+--- The path of a program in the caller's PATH.
+---@param name string
+---@return string?
+function methods:program(name)
+  for directory in (self.source.path() or ""):gmatch "[^:]+" do
+    if ask(self, "access", directory .. "/" .. name) then
+      return directory .. "/" .. name
+    end
+  end
+end
+
+--- Whether a program's file gives capabilities.
+---@param path string
+---@return boolean?
+function methods:has_file_caps(path)
+  local text <const> = ask(self, "file_caps", path)
+  return text and true or text
+end
+
+--- Whether a capability is in one of the caller's sets.
+---@param set "permitted"|"inheritable"|"bounding"
+---@param name string "net_raw"
+---@return boolean?
+function methods:has_capability(set, name)
+  local sets <const> = ask(self, "sets")
+  for _, word in ipairs(sets and sets[set] or {}) do
+    if word == name then
+      return true
+    end
+  end
+  return sets and false
 end
 
 --- The names of the security modules that may refuse what the kernel allows, by
