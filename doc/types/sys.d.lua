@@ -907,6 +907,28 @@ function sys.directories(directory) end
 ---See stat(2).
 function sys.stat(file, how) end
 
+---Which mount a file is on, and whether it is that mount's own root.
+---@param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is open
+---@return { id: integer, root: boolean? }? mount root is nil before Linux 5.8
+---@return userns.Error? err ENOENT, EACCES, EBADF
+---See statx(2).
+function sys.mount_of(file) end
+
+---What file system a file is on, and the flags of its mount.
+---@param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is open
+---@return { type: string, flags: table<string, boolean> }? file_system its name, or the magic number in hexadecimal ("0x1021997"); ro, nosuid, nodev, noexec, noatime, nodiratime, relatime
+---@return userns.Error? err ENOENT, EACCES, EBADF
+---See statfs(2).
+function sys.statfs(file) end
+
+---Whether the caller may use a file, by its effective ids and capabilities.
+---@param path string
+---@param how? string|string[] words: read, write, execute (of a directory: search); whether it is there when absent
+---@return true|nil ok
+---@return userns.Error? err ENOENT, EACCES, EROFS, ENOTDIR
+---See access(2).
+function sys.access(path, how) end
+
 ---What a symbolic link says.
 ---@param path string
 ---@return string? text
@@ -920,6 +942,14 @@ function sys.readlink(path) end
 ---@return userns.Error err
 ---See landlock(7).
 function sys.landlock_abi() end
+
+---How a system call is answered that is made with arguments nobody could mean.
+---@param name string "unshare", "mount" ...
+---@param namespaces string|string[]|nil for clone and unshare: with the flags of these
+---@return string|nil answer the errno's name, "EINVAL"; the name of the signal that ended who made it, "SIGSYS"
+---@return string|userns.Error expected what the kernel answers where no filter does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be tried
+---See seccomp(2).
+function sys.probe(name, namespaces) end
 
 ---Keeps a signal from the calling thread, to be taken from a handle; other
 ---threads get it as before.  Closing the handle, or losing it, ends that: what
