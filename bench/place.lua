@@ -13,13 +13,16 @@ local function on_close(action)
 end
 
 local function compile(sources, work)
-  local function build(name, ...)
-    must(join({ os.getenv "CC" or "cc", "-std=c11", "-O2" }, { ... },
-      { "-o", work .. "/" .. name, sources .. "/" .. name .. ".c" }))
+  local function build(program, ...)
+    local words <const> = { os.getenv "CC" or "cc", "-std=c11", "-O2", "-o", work .. "/" .. program }
+    for _, word in ipairs { ... } do
+      words[#words + 1] = word:match("%.c$") and sources .. "/" .. word or word
+    end
+    must(words)
   end
-  build("floor")
-  build("spawn")
-  build("noop", "-static", "-nostartfiles")
+  build("floor", "floor.c", "floor_tree.c")
+  build("spawn", "spawn.c")
+  build("noop", "-static", "-nostartfiles", "noop.c")
 end
 
 -- The checkout may lie below a directory that only its owner enters.
