@@ -99,17 +99,18 @@ local function seconds()
   return tonumber(file:read("a"):match("^%S+"))
 end
 
-local function times(count, factor)
-  return math.max(1, math.floor(count * (factor or 1)))
+-- A count of at least one.
+local function within(most, affordable)
+  return math.max(1, math.floor(math.min(most, affordable)))
 end
 
--- What takes long is launched less often: fewer launches in a round, then fewer rounds.
-local function pace(cell, experiment, setting, duration)
+-- What takes long is launched less often: where launching does, in a round; where
+-- starting does, in fewer rounds.
+local function pace(cell, experiment, setting, starting, launching)
   local factors <const> = experiment.pace or {}
-  local rounds <const>, runs <const> = times(setting.rounds, factors.rounds), times(setting.runs, factors.runs)
-  local affordable <const> = math.floor(setting.seconds / math.max(duration, 0.001))
-  cell.rounds = math.max(1, math.min(rounds, affordable))
-  cell.runs = math.max(1, math.min(runs, affordable // cell.rounds))
+  local rounds <const>, runs <const> = setting.rounds * (factors.rounds or 1), setting.runs * (factors.runs or 1)
+  cell.runs = within(runs, setting.seconds / rounds / launching)
+  cell.rounds = within(rounds, setting.seconds / (starting + cell.runs * launching))
 end
 
 -- One launch decides whether a cell can launch here, and how often it will.
@@ -118,7 +119,9 @@ local function try(cell, experiment, setting)
   local samples <const>, reason <const> = start(cell.command(1))()
   cell.failure = reason
   if samples then
-    pace(cell, experiment, setting, seconds() - before)
+    local all <const> = math.max(seconds() - before, 0.01)
+    local launching <const> = experiment.take == "figures" and all or samples[1] / 1e9
+    pace(cell, experiment, setting, math.max(all - launching, 0), launching)
   end
 end
 

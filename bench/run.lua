@@ -6,7 +6,7 @@
 -- user `userns-test` and as root.
 --
 -- From the environment: BENCH_ROUNDS interleaved rounds (15) of BENCH_RUNS launches
--- (10) each; a row that would take longer than BENCH_SECONDS (2) has fewer.
+-- (10) each; a row that would take longer than BENCH_SECONDS (4) has fewer.
 -- BENCH_ONLY, experiments to run instead of all; BENCH_WAY, "user" or "root";
 -- BENCH_DOC, the directory that bench.md and bench.svg are written to: doc, and
 -- with BENCH_ONLY or BENCH_WAY nowhere.
@@ -24,7 +24,7 @@ local report = require "bench.report"
 
 local rounds <const> = tonumber(os.getenv "BENCH_ROUNDS" or 15)
 local runs <const> = tonumber(os.getenv "BENCH_RUNS" or 10)
-local seconds <const> = tonumber(os.getenv "BENCH_SECONDS" or 2)
+local seconds <const> = tonumber(os.getenv "BENCH_SECONDS" or 4)
 local only <const>, way <const> = os.getenv "BENCH_ONLY", os.getenv "BENCH_WAY"
 local document <const> = os.getenv "BENCH_DOC" or not only and not way and sources .. "/../doc"
 
@@ -112,7 +112,7 @@ local function main()
   local kept <const>, say = new_log()
   local about <const> = { machine.describe(here), machine.versions(contenders) }
   say(about)
-  say { ("medians of %d interleaved rounds of %d launches, fewer where they take long"):format(rounds, runs) }
+  say { ("medians of %d interleaved rounds of %d launches, fewer of what takes long"):format(rounds, runs) }
   local measured <const> = chosen(ways(), way)
   for _, each in ipairs(measured) do
     say { "", each.title, "" }
