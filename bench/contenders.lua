@@ -39,7 +39,7 @@ local function floor(here, ask, runs)
   if ask.live then
     return here.script("live", join({ ask.live, "beside" }, words))
   end
-  return join(here.privilege, words)
+  return join(here.privilege, here.wide, words)
 end
 
 local function library(here, ask, runs)
@@ -51,10 +51,6 @@ end
 
 local function program(here, runs, words)
   return join(here.privilege, { here.spawn, runs }, words, { here.noop })
-end
-
-local function posix_spawn(here, _, runs)
-  return program(here, runs, {})
 end
 
 local function bubblewrap(here, ask, runs)
@@ -77,12 +73,13 @@ local function unshare(here, _, runs)
   })
 end
 
--- What is in /etc and /var would be mounted again, and not to be executed.
+-- Without --writable-etc and -var these were mounted again, and nothing there
+-- could be executed; with --read-only=/ its --noroot makes no user namespace.
 local function firejail(here, _, runs)
   return program(here, runs, {
     "firejail", "--quiet", "--noprofile", "--net=none", "--ipc-namespace", "--hostname=bench",
     "--read-only=/", "--writable-etc", "--writable-var", "--keep-var-tmp", "--private-dev",
-    "--private-tmp", "--read-write=" .. here.share, "--private-cwd=/", "--noroot", "--nogroups",
+    "--private-tmp", "--read-write=" .. here.share, "--private-cwd=/", "--nogroups",
     "--caps.drop=all", "--nonewprivs", "--deterministic-exit-code",
   })
 end
@@ -102,7 +99,6 @@ end
 local contenders <const> = {
   floor = { name = "C floor", command = floor },
   userns = { name = "userns", command = library },
-  posix_spawn = { name = "posix_spawn", command = posix_spawn, lacks = "no container: the program alone" },
   unshare = {
     name = "unshare",
     command = unshare,

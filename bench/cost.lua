@@ -1,7 +1,8 @@
 -- cost.lua RUNS STAGE MOUNTS PROGRAM DIRECTORY: prints the nanoseconds that the
 -- library itself takes for the standard job with that many mounts:
 --   description   to check it and make a container of it
---   first         from `run` to the launch: to compile the plan and pack it
+--   plan          to compile its plan and pack it
+--   first         from `run` to the launch: the plan, and what else comes before
 --   again         the same, when the container has run before
 package.path = (arg[0]:match("^(.*)/") or ".") .. "/../?.lua;" .. package.path
 
@@ -39,6 +40,13 @@ local stages <const> = {}
 function stages.description()
   local start <const> = sys.clock()
   new()
+  return sys.clock() - start
+end
+
+function stages.plan()
+  local box <const> = new()
+  local start <const> = sys.clock()
+  sys.pack(assert(box:plan { program }))
   return sys.clock() - start
 end
 

@@ -54,7 +54,7 @@ enum {
 struct job {
     char *program;
     const char *directory; /* NULL: nothing is made in the namespaces */
-    long binds;            /* of the directory, besides the job's own */
+    struct sources sources;
     int namespaces;
     bool privileged;
     int host; /* pidfd of the parent */
@@ -147,16 +147,16 @@ static void execute(char *program)
 }
 
 /* Sources are opened while root is still root of the machine. */
-static void set_up(const struct job *job)
+static void set_up(struct job *job)
 {
-    struct sources sources = open_sources(job->directory);
+    open_sources(&job->sources, job->directory);
     if (job->privileged)
         become_root_inside(job->host);
-    make_tree(&sources, job->directory, job->binds);
+    make_tree(&job->sources, job->directory);
     must(sethostname("bench", strlen("bench")), "sethostname");
 }
 
-static void fill_namespaces(const struct job *job)
+static void fill_namespaces(struct job *job)
 {
     if (job->namespaces & CLONE_NEWNET)
         raise_loopback();
@@ -241,15 +241,16 @@ static void launch(struct job *job)
     await_end(process);
 }
 
-/* Once, for all children: a program knows its own handlers, it has none. */
+/* Once, for all children: a program knows its own handlers, it has none.  The C
+   library would leave out the two signals that it keeps for itself. */
 static void clear_signals(void)
 {
-    const struct sigaction standard = {.sa_handler = SIG_DFL};
+    const unsigned long standard[4] = {0};
     sigset_t none;
-    /* EINVAL for KILL, STOP and the two that the C library keeps. */
-    for (int number = 1; number <= SIGRTMAX; number++)
-        if (sigaction(number, &standard, NULL) != 0 && errno != EINVAL)
-            must(-1, "sigaction");
+    for (int number = 1; number <= 64; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            must(syscall(SYS_rt_sigaction, number, standard, NULL, 8),
+                 "rt_sigaction");
     sigemptyset(&none);
     must(sigprocmask(SIG_SETMASK, &none, NULL), "sigprocmask");
 }
@@ -263,17 +264,25 @@ static int flag_of(const char *name)
     exit(2);
 }
 
+static void read_standard_job(struct job *job, char *words[])
+{
+    struct sources *sources = &job->sources;
+    job->namespaces = STANDARD;
+    job->directory = words[0];
+    sources->count = words[1] != NULL ? strtol(words[1], NULL, 10) : 0;
+    sources->binds = calloc((size_t)sources->count + 1, sizeof(int));
+    must(sources->binds != NULL ? 0 : -1, "calloc");
+}
+
 static void read_job(struct job *job, char *words[])
 {
-    job->program = *words++;
-    if (**words == '/') {
-        job->namespaces = STANDARD;
-        job->directory = *words++;
-        job->binds = *words != NULL ? strtol(*words, NULL, 10) : 0;
+    job->program = words[0];
+    if (words[1][0] == '/') {
+        read_standard_job(job, &words[1]);
         return;
     }
-    for (; *words != NULL; words++)
-        job->namespaces |= flag_of(*words);
+    for (char **name = &words[1]; *name != NULL; name++)
+        job->namespaces |= flag_of(*name);
 }
 
 int main(int argc, char *argv[])

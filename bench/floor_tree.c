@@ -114,16 +114,15 @@ static void populate_dev(int dev, const int sources[DEVICES])
     attach(make("devpts", pts, NOSUID | NOEXEC), dev, "pts");
 }
 
-static void bind_often(int tmp, int source, long count)
+static void bind_often(int tmp, const int trees[], long count)
 {
     char name[24];
-    for (long i = 1; i <= count; i++) {
-        snprintf(name, sizeof name, "%ld", i);
+    for (long i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%ld", i + 1);
         must(mkdirat(tmp, name, 0755), name);
-        int tree = copy(source, "", AT_RECURSIVE);
-        restrict_tree(tree, NOSUID | NODEV, AT_RECURSIVE);
-        attach(tree, tmp, name);
-        close(tree);
+        restrict_tree(trees[i], NOSUID | NODEV, AT_RECURSIVE);
+        attach(trees[i], tmp, name);
+        close(trees[i]);
     }
 }
 
@@ -137,15 +136,14 @@ static int empty_tree(int *empty)
     return *empty;
 }
 
-static void mask(const char *path, int *empty)
+static void mask(const char *path, int null, int *empty)
 {
     struct stat file;
     int target = resolve(path);
     if (target < 0 && errno == ENOENT)
         return;
     must(fstat(must(target, path), &file), path);
-    attach_at(S_ISDIR(file.st_mode) ? empty_tree(empty)
-                                    : copy(AT_FDCWD, "/dev/null", 0),
+    attach_at(S_ISDIR(file.st_mode) ? empty_tree(empty) : copy(null, "", 0),
               target);
 }
 
@@ -159,29 +157,28 @@ static void make_readonly(const char *path)
     attach_at(tree, target);
 }
 
-static void protect_proc(void)
+static void protect_proc(int null)
 {
     int empty = -1;
     for (size_t i = 0; i < COUNT(masked_paths); i++)
-        mask(masked_paths[i], &empty);
+        mask(masked_paths[i], null, &empty);
     for (size_t i = 0; i < COUNT(readonly_paths); i++)
         make_readonly(readonly_paths[i]);
 }
 
-struct sources open_sources(const char *directory)
+void open_sources(struct sources *sources, const char *directory)
 {
-    struct sources sources = {
-        .root = must(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/"),
-        .directory = copy(AT_FDCWD, directory, AT_RECURSIVE),
-        .bound = must(open(directory, O_PATH | O_CLOEXEC), directory),
-    };
     int dev = must(open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC), "/dev");
     for (size_t i = 0; i < DEVICES; i++)
-        sources.devices[i] = copy(dev, devices[i], 0);
-    return sources;
+        sources->devices[i] = copy(dev, devices[i], 0);
+    sources->root = must(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/");
+    sources->null = must(open("/dev/null", O_PATH | O_CLOEXEC), "/dev/null");
+    sources->directory = copy(AT_FDCWD, directory, AT_RECURSIVE);
+    for (long i = 0; i < sources->count; i++)
+        sources->binds[i] = copy(AT_FDCWD, directory, AT_RECURSIVE);
 }
 
-void make_tree(const struct sources *sources, const char *directory, long binds)
+void make_tree(const struct sources *sources, const char *directory)
 {
     const struct parameter none[] = {{0}};
     const struct parameter small[] = {
@@ -195,8 +192,8 @@ void make_tree(const struct sources *sources, const char *directory, long binds)
     populate_dev(dev, sources->devices);
     int tmp = make("tmpfs", sticky, NOSUID | NODEV);
     attach(tmp, AT_FDCWD, "/tmp");
-    bind_often(tmp, sources->bound, binds);
+    bind_often(tmp, sources->binds, sources->count);
     restrict_tree(sources->directory, NOSUID | NODEV, AT_RECURSIVE);
     attach(sources->directory, AT_FDCWD, directory);
-    protect_proc();
+    protect_proc(sources->null);
 }

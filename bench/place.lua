@@ -70,6 +70,7 @@ end
 ---@class Place
 ---@field privilege string[] the words that take the launching user's privilege
 ---@field script fun(name: string, words: any[]): string[] the command that runs a Lua program of the benchmark
+---@field wide string[] the words that allow as many descriptors as the machine does
 ---@field floor string
 ---@field spawn string
 ---@field noop string
@@ -81,8 +82,8 @@ end
 ---@field inside_uid integer the host's id of the container's root
 ---@field inside_gid integer
 
--- As many descriptors as the machine allows: some hosts keep many containers.
-local widen <const> = { "sh", "-c", 'ulimit -n "$(ulimit -H -n)" && exec "$@"', "sh" }
+-- Many containers and many binds take many descriptors.
+local wide <const> = { "sh", "-c", 'ulimit -n "$(ulimit -H -n)" && exec "$@"', "sh" }
 
 local function script_in(work, privilege)
   local environment <const> = {
@@ -91,7 +92,7 @@ local function script_in(work, privilege)
     ("LUA_CPATH=%s/lib/?.so"):format(work),
   }
   return function(name, words)
-    return join(privilege, widen, environment, { arg[-1], ("%s/bench/%s.lua"):format(work, name) }, words)
+    return join(privilege, wide, environment, { arg[-1], ("%s/bench/%s.lua"):format(work, name) }, words)
   end
 end
 
@@ -106,6 +107,7 @@ function place.prepare(work, privilege)
   local here <const> = {
     privilege = privilege,
     script = script_in(work, privilege),
+    wide = wide,
     floor = work .. "/floor",
     spawn = work .. "/spawn",
     noop = work .. "/noop",

@@ -98,16 +98,19 @@ function report.table(result)
   return lines
 end
 
---- Whatever contenders leave out of the job.
+--- Whatever the contenders of some experiments leave out of the job.
 ---@param contenders table<string, Contender>
----@param names string[]
+---@param experiments Experiment[]
 ---@return string[] lines
-function report.omissions(contenders, names)
-  local lines <const> = {}
-  for _, name in ipairs(names) do
-    local contender <const> = contenders[name]
-    if contender.lacks then
-      lines[#lines + 1] = ("  %s: %s"):format(contender.name, contender.lacks)
+function report.omissions(contenders, experiments)
+  local lines <const>, said <const> = {}, {}
+  for _, experiment in ipairs(experiments) do
+    for _, name in ipairs(experiment.contenders) do
+      local contender <const> = contenders[name]
+      if contender.lacks and not said[name] then
+        lines[#lines + 1] = ("  %s: %s"):format(contender.name, contender.lacks)
+      end
+      said[name] = true
     end
   end
   return lines

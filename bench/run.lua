@@ -119,7 +119,7 @@ local function main()
     each.results = half(place.prepare(work, each.privilege), list, here.cores, say)
   end
   say { "", "what the others leave out" }
-  say(report.omissions(contenders, experiments.of(#here.cores)[1].contenders))
+  say(report.omissions(contenders, list))
   if document then
     write(document .. "/bench.md", page:format(table.concat(kept, "\n")))
     write(document .. "/bench.svg", chart.draw(measured, about))

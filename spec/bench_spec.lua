@@ -1,6 +1,8 @@
--- What of the benchmark needs no launch: quantiles, tables, axes, the picture.
+-- The benchmark: what of it needs no launch - quantiles, tables, axes, the picture -
+-- and that its floor does all of the job.
 local chart = require "bench.chart"
 local experiments = require "bench.experiments"
+local helper = require "spec.helper"
 local report = require "bench.report"
 local scale = require "bench.scale"
 local statistics = require "bench.statistics"
@@ -175,3 +177,53 @@ describe("the benchmark's picture", function()
     end)
   end)
 end)
+
+-- What a program can tell of the container it is in, on standard error.
+local look <const> = [[#!/bin/sh
+exec >&2
+cut -d " " -f 4- /proc/self/mountinfo | sort
+grep -E "^(Uid|Gid|Groups|Cap|NoNewPrivs|Sig(Blk|Ign|Cgt))" /proc/self/status
+readlink /proc/self/ns/* | sed "s/:.*//"
+ls -l /dev | sed "s/ [A-Z][a-z][a-z] .*:.. / /"
+hostname
+pwd
+umask
+ulimit -c
+cut -d " " -f 4-6 /proc/self/stat
+cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups /proc/sys/user/max_user_namespaces
+cat /sys/class/net/lo/flags
+ls /proc/self/fd
+]]
+
+-- Like the benchmark, it is run as root and as an ordinary user.
+if helper.privilege ~= "userns" then
+  describe("the benchmark's floor", function()
+    local directory
+
+    setup(function()
+      directory = helper.shell("mktemp -d /var/tmp/userns-spec.XXXXXX").out:gsub("%s+$", "")
+      helper.write(directory .. "/look", look)
+      local built <const> = helper.shell(
+        ("${CC:-cc} -std=c11 -o %s/floor bench/floor.c bench/floor_tree.c && mkdir %s/share && chmod -R a+rX,+x %s")
+          :format(directory, directory, directory))
+      assert.equal("", built.err)
+    end)
+
+    teardown(function()
+      helper.remove(directory)
+    end)
+
+    local function seen(launcher)
+      local result <const> = helper.shell(("%s %s/look %s/share 3"):format(launcher, directory, directory))
+      assert.equal(0, result.code)
+      assert.truthy(result.err:find("/proc/keys", 1, true))
+      return result.err
+    end
+
+    it("makes the container that the library makes", function()
+      local library <const> = ("LUA_PATH=%s LUA_CPATH=%s lua5.4 bench/host.lua 1 0"):format(
+        helper.quote(package.path), helper.quote(package.cpath))
+      assert.equal(seen(library), seen(directory .. "/floor 1"))
+    end)
+  end)
+end
