@@ -203,10 +203,7 @@ if helper.privilege ~= "userns" then
     setup(function()
       directory = helper.shell("mktemp -d /var/tmp/userns-spec.XXXXXX").out:gsub("%s+$", "")
       helper.write(directory .. "/look", look)
-      local built <const> = helper.shell(
-        ("${CC:-cc} -std=c11 -o %s/floor bench/floor.c bench/floor_tree.c && mkdir %s/share && chmod -R a+rX,+x %s")
-          :format(directory, directory, directory))
-      assert.equal("", built.err)
+      assert.equal(0, helper.shell(("mkdir %s/share && chmod -R 755 %s"):format(directory, directory)).code)
     end)
 
     teardown(function()
@@ -223,7 +220,7 @@ if helper.privilege ~= "userns" then
     it("makes the container that the library makes", function()
       local library <const> = ("LUA_PATH=%s LUA_CPATH=%s lua5.4 bench/host.lua 1 0"):format(
         helper.quote(package.path), helper.quote(package.cpath))
-      assert.equal(seen(library), seen(directory .. "/floor 1"))
+      assert.equal(seen(library), seen("build/spec/floor 1"))
     end)
   end)
 end
