@@ -5,11 +5,15 @@ local microsecond <const> = { name = "µs", per = 1e3 }
 local kibibyte <const> = { name = "KiB", per = 1024 }
 local rate <const> = { name = "launches/s", per = 1 }
 
+-- What most are compared with.
+local common <const> = { "floor", "userns" }
+
 ---@class Experiment
 ---@field name string
 ---@field title string
 ---@field unit { name: string, per: number }
 ---@field contenders string[]
+---@field bases string[]? the contenders that all are compared with
 ---@field varies string? the field of the ask that varies, or a word for it
 ---@field values any[]? what it takes, one row for each
 ---@field label (fun(value: any): string)? a value in words
@@ -63,6 +67,7 @@ local function experiments(cores)
       title = "The standard job",
       unit = millisecond,
       contenders = { "floor", "userns", "unshare", "bubblewrap", "crun", "runc", "firejail" },
+      bases = common,
       logarithmic = true,
     },
     {
@@ -70,6 +75,7 @@ local function experiments(cores)
       title = "The standard job and more bind mounts",
       unit = millisecond,
       contenders = { "floor", "userns", "bubblewrap", "crun" },
+      bases = common,
       varies = "binds",
       values = { 0, 10, 100, 2000 },
       label = counted("bind", "binds"),
@@ -80,6 +86,7 @@ local function experiments(cores)
       title = "Namespaces alone, nothing made in them",
       unit = millisecond,
       contenders = { "floor", "userns" },
+      bases = common,
       varies = "namespaces",
       values = {
         { "user" },
@@ -109,6 +116,7 @@ local function experiments(cores)
       title = "The standard job, beside live containers",
       unit = millisecond,
       contenders = { "floor", "userns" },
+      bases = common,
       varies = "live",
       values = { 1, 10, 100, 1000, 2000 },
       label = alive,
@@ -118,6 +126,7 @@ local function experiments(cores)
       title = "The standard job on one core and on all",
       unit = rate,
       contenders = { "floor", "userns", "bubblewrap", "crun" },
+      bases = common,
       varies = "cores",
       values = cores > 1 and { 1, cores } or { 1 },
       label = counted("core", "cores"),

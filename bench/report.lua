@@ -23,8 +23,8 @@ function report.find(rows, name, value)
   end
 end
 
---- What a row is divided by: the floor's and the library's of the same value, or
---- the first row where the experiment should be flat.
+--- What a row is divided by: the first row where the experiment should be flat,
+--- and those of its bases for the same value.
 ---@param experiment Experiment
 ---@return { heading: string, of: fun(rows: Row[], row: Row): Row? }[]
 function report.bases(experiment)
@@ -32,7 +32,7 @@ function report.bases(experiment)
   if experiment.flat then
     bases[1] = { heading = "/ first", of = function(rows) return rows[1] end }
   end
-  for _, name in ipairs(#experiment.contenders > 1 and { "floor", "userns" } or {}) do
+  for _, name in ipairs(experiment.bases or {}) do
     bases[#bases + 1] = {
       heading = "/ " .. name,
       of = function(rows, row)
@@ -59,7 +59,7 @@ local function left(text, width)
 end
 
 local function line(first, second, ...)
-  local text = "  " .. left(first, 17) .. left(second, 12)
+  local text = "  " .. left(first, 17) .. left(second, 18)
   for index, cell in ipairs { ... } do
     text = text .. (index == 2 and "%18s" or "%9s"):format(cell)
   end
@@ -67,16 +67,16 @@ local function line(first, second, ...)
 end
 
 local function row_line(rows, row, bases)
-  local label <const> = row.label or ""
+  local first <const>, second <const> = row.label or row.title, row.label and row.title or ""
   if row.failure then
-    return ("  %s%s cannot run here: %s"):format(left(label, 17), row.title, row.failure)
+    return ("  %s%s cannot run here: %s"):format(left(first, 17), second, row.failure)
   end
   local s <const>, ratios <const> = row.summary, {}
   for index, base in ipairs(bases) do
     local ratio <const> = report.ratio(row, base.of(rows, row))
     ratios[index] = ratio and ("%.2f"):format(ratio) or "-"
   end
-  return line(label, row.title, number(s.median), number(s.low) .. " .. " .. number(s.high), table.unpack(ratios))
+  return line(first, second, number(s.median), number(s.low) .. " .. " .. number(s.high), table.unpack(ratios))
 end
 
 --- The table of one experiment.
@@ -90,7 +90,7 @@ function report.table(result)
   end
   local lines <const> = {
     ("%s: %s"):format(experiment.name, experiment.title),
-    line("", experiment.unit.name, "median", "p10 .. p90", table.unpack(headings)),
+    line(experiment.unit.name, "", "median", "p10 .. p90", table.unpack(headings)),
   }
   for _, row in ipairs(result.rows) do
     lines[#lines + 1] = row_line(result.rows, row, bases)

@@ -36,15 +36,13 @@ local test_user <const> = "userns-test"
 ---@field privilege string[]
 ---@field results Result[]
 
-local function ways()
-  if command.must { "id", "-u" } ~= "0" then
-    return { { name = "user", title = "as an ordinary user", privilege = {} } }
+local function ways(is_root)
+  local list <const> = { { name = "user", title = "as an ordinary user", privilege = {} } }
+  if is_root then
+    list[1].privilege = { "setpriv", "--reuid", test_user, "--regid", test_user, "--init-groups" }
+    list[2] = { name = "root", title = "as root", privilege = {} }
   end
-  local become <const> = { "setpriv", "--reuid", test_user, "--regid", test_user, "--init-groups" }
-  return {
-    { name = "user", title = "as an ordinary user", privilege = become },
-    { name = "root", title = "as root", privilege = {} },
-  }
+  return list
 end
 
 local function chosen(list, words)
@@ -108,12 +106,13 @@ local function main()
   local here <const> = machine.look()
   local list <const> = chosen(experiments.of(#here.cores), only)
   local work <const>, _ <close> = place.work(sources)
-  local _ <close> = place.user(test_user)
+  local is_root <const> = command.must { "id", "-u" } == "0"
+  local _ <close> = is_root and place.user(test_user) or nil
   local kept <const>, say = new_log()
   local about <const> = { machine.describe(here), machine.versions(contenders) }
   say(about)
   say { ("medians of %d interleaved rounds of %d launches, fewer of what takes long"):format(rounds, runs) }
-  local measured <const> = chosen(ways(), way)
+  local measured <const> = chosen(ways(is_root), way)
   for _, each in ipairs(measured) do
     say { "", each.title, "" }
     each.results = half(place.prepare(work, each.privilege), list, here.cores, say)
