@@ -41,7 +41,10 @@ lint     command  luarocks          luarocks
 lint     command  shellcheck        shellcheck
 bench    command  bwrap             bubblewrap
 bench    command  crun              crun
+bench    command  firejail          firejail
 bench    command  runc              runc
+bench    command  setpriv           util-linux
+bench    command  taskset           util-linux
 '
 
 has() {
