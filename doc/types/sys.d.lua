@@ -960,6 +960,12 @@ function sys.probe(name, namespaces) end
 ---See signalfd(2).
 function sys.hold_signal(signal) end
 
+---The number of a signal, which differs between architectures.
+---@param signal string|integer "TERM", "SIGTERM" or 15
+---@return integer number
+---See signal(7).
+function sys.signal_number(signal) end
+
 ---The size of a terminal.
 ---@param fd integer|file*|userns.Fd either side of it
 ---@return integer? rows
