@@ -119,6 +119,18 @@ long step_resolve_in(struct child *c, long root, const char *path,
 long step_make(struct child *c, char *path, unsigned mode);
 long step_is_inside(struct child *c);
 
+/* step_self.c: the program, and what is tried with each of its candidates; the
+   one that was refused for good is the item. */
+struct command {
+    char **paths;
+    char **argv;
+    char **env;
+};
+typedef long step_attempt(struct child *c, const char *path,
+                          const struct command *p);
+long step_try_paths(struct child *c, const struct command *p,
+                    step_attempt *attempt);
+
 /* One function for each op: 0 or -errno. */
 #define DECLARE_PARENT(name)
 #define DECLARE_LUA(name)
