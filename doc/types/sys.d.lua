@@ -943,6 +943,15 @@ function sys.readlink(path) end
 ---See landlock(7).
 function sys.landlock_abi() end
 
+---What the kernel tells of a process by its pidfd: its number and its parent's
+---(0 for one of another pid namespace), and its effective ids, as the caller
+---sees them.
+---@param process integer|"self"|userns.Process a pid, or a handle
+---@return { pid: integer, parent: integer, uid: integer, gid: integer }? info
+---@return userns.Error? err ESRCH; ENOTTY before Linux 6.13
+---See pidfd_open(2).
+function sys.pidfd_info(process) end
+
 ---How a system call is answered that is made with arguments nobody could mean.
 ---@param name string "unshare", "mount" ...
 ---@param namespaces string|string[]|nil for clone and unshare: with the flags of these
