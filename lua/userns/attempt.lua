@@ -86,12 +86,12 @@ local metatable <const> = { __index = methods }
 
 --- An attempt at a plan.
 ---@param plan userns.Plan
----@param is_judged fun(source: string?): boolean? of the fields that are not to be tried
+---@param is_judged fun(step: userns.Step): boolean? of steps that are not to be done
 ---@return userns.Attempt
 function attempt.new(plan, is_judged)
   local lost <const> = {}
   for number, step in ipairs(plan) do
-    lost[number] = is_judged(step.source) or nil
+    lost[number] = is_judged(step) or nil
   end
   return setmetatable({ plan = plan, lost = lost, less = {} }, metatable)
 end

@@ -21,6 +21,13 @@ local features = {}
 
 -- ---- trying ---------------------------------------------------------------
 
+--- Why a plan was refused: its steps are nobody else's.
+local function reason(err, steps)
+  error_object.locate(err, steps)
+  err.step, err.side, err.field = nil, nil, nil
+  return err
+end
+
 --- What a plan of trial steps comes to: true, or nil and why not.
 local function attempt(...)
   local steps <const> = {}
@@ -32,10 +39,7 @@ local function attempt(...)
   if done then
     return true
   end
-  error_object.locate(err, steps)
-  local number <const> = err.step
-  err.step, err.side, err.field = nil, nil, nil -- of a plan that nobody sees
-  return nil, err, number
+  return nil, reason(err, steps)
 end
 
 local function clone(...)
@@ -123,17 +127,31 @@ local function nested()
     end
     uid, gid = 0, 0
   end
+  steps[#steps + 1] = { op = "leave" }
   return steps, level_of
 end
 
+-- In seconds: how long the namespaces of trials before may count.
+local PAUSES <const> = { 0, 0.03, 0.1 }
+
+--- How deep one gets: the deepest, as trials before can only take away from it.
 local function levels()
   local steps <const>, level_of <const> = nested()
-  local done <const>, err, number = attempt(steps)
-  local left <const> = done and LEVELS or level_of[number] and level_of[number] - 1 or 0
-  if left > 0 then
-    return left
+  local deepest, refusal = 0, nil
+  for _, pause in ipairs(PAUSES) do
+    sys.poll({}, pause)
+    local done <const>, err = trial.once(steps)
+    local left <const> = done and LEVELS or (level_of[err.step] or 1) - 1
+    refusal = err and reason(err, steps)
+    if left <= deepest then
+      break
+    end
+    deepest = left
   end
-  return nil, err
+  if deepest > 0 then
+    return deepest
+  end
+  return nil, refusal
 end
 
 -- ---- processes ------------------------------------------------------------
@@ -353,12 +371,14 @@ end
 
 row("kernel", "Its release; for information, and nothing is concluded from it.", release)
 
+-- before others, whose namespaces would count
+row("userns.levels", "How many more user namespaces can be nested.", levels)
+row("userns.unprivileged", "User namespaces for who has no capability.", unprivileged)
+
 for _, type in ipairs(schema.namespaces) do
   row("namespaces." .. type, ("New %s namespaces."):format(type),
     type == "time" and time_namespace or namespace(type))
 end
-row("userns.unprivileged", "User namespaces for who has no capability.", unprivileged)
-row("userns.levels", "How many more can be nested.", levels)
 
 row("process.clone3", "clone3(2); else clone(2) is used.", system_call "clone3")
 row("process.pidfd_open", "pidfd_open(2).", pidfd_open)
