@@ -273,6 +273,50 @@ before
     ]])
   end)
 
+  it("does not take the namespaces of its own trials for those of others", function()
+    assert.equal("process.cwd\t/nowhere\tENOENT\nprocess[1]\t/nowhere\tENOENT\n", limited [[
+      limit("user", 1)
+      limit("uts", 1)
+      check({ hostname = "box" }, { "/nowhere", cwd = "/nowhere" })
+    ]])
+  end)
+
+  it("tells of both maps where neither may be written, and of nothing after them", function()
+    assert.equal([[
+uid_map	nil	EPERM
+gid_map	nil	EPERM
+network.veth[1].peer.bridge	none	ENODEV
+]], limited [[
+      check({
+        uid_map = { { inside = 0, outside = 5, count = 1 } }, gid_map = { { inside = 0, outside = 5, count = 1 } },
+        network = { veth = { { name = "eth0", peer = { bridge = "none" } } } },
+      }, { "/nowhere", cwd = "/nowhere" })
+    ]])
+  end)
+
+  it("goes on with a mount without the option that is refused, as where maps are somebody else's", function()
+    assert.equal("mounts[1].uid\t/a\tEINVAL\nmounts[1].gid\t/a\tEINVAL\nmounts[3].target\t/a/b/c\tENOTDIR\n",
+      helper.output(PRELUDE .. [[
+        local sys = userns.sys
+        local other <close> = assert(sys.launch(sys.pack {
+          { op = "clone", namespaces = { "user" } }, { op = "close_fds" }, { op = "await" },
+          { op = "setgroups", value = "deny" },
+          { op = "uid_map", map = { { inside = 0, outside = sys.getresuid(), count = 1 } } },
+          { op = "gid_map", map = { { inside = 0, outside = sys.getresgid(), count = 1 } } },
+          { op = "release" },
+          { op = "exec", paths = { "/bin/sleep" }, argv = { "sleep", "100" }, env = {} },
+        }, {}))
+        check({
+          join = { user = other.pid }, root = { type = "tmpfs" },
+          mounts = {
+            { type = "tmpfs", target = "/a", uid = 55, gid = 66 },
+            { type = "file", target = "/a/b", content = "" },
+            { type = "dir", target = "/a/b/c" },
+          },
+        })
+      ]]))
+  end)
+
   it("leaves an interface of the caller's where it is", function()
     assert.equal([[
 network.interfaces[2].name	none	ENODEV

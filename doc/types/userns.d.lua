@@ -530,6 +530,16 @@ function hookProcess:namespace(type) end
 ---@field error? userns.Error why it is not
 
 ---@class userns.Features
+---@field kernel userns.Feature
+---@field userns table<string, userns.Feature> of user namespaces
+---@field namespaces table<string, userns.Feature> by type
+---@field process table<string, userns.Feature>
+---@field ids table<string, userns.Feature>
+---@field mounts table<string, userns.Feature>
+---@field confinement table<string, userns.Feature>
+---@field cgroup table<string, userns.Feature>
+---@field network table<string, userns.Feature>
+---@field limits table<string, userns.Feature> of namespaces by type, and others
 
 ---An existing namespace, held by a descriptor: it lives on while the handle is
 ---open. Handles of the same namespace are equal. A variable can be `<close>`.

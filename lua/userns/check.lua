@@ -72,14 +72,6 @@ local function process_of(d, spec, found)
   return normalise.process(d.process)
 end
 
-local function descriptors(plan)
-  for _, step in ipairs(plan) do
-    if step.op == "descriptors" then
-      return step.fds
-    end
-  end
-end
-
 local STREAMS <const> = { "stdin", "stdout", "stderr" }
 
 --- Puts /dev/null in the place of what could not be opened; whether it was
@@ -106,7 +98,7 @@ end
 --- Opens the streams that a process would have; nil where not even /dev/null is
 --- to be had.
 local function open_streams(spec, plan, found)
-  local given <const>, fds <const> = copied(spec), descriptors(plan)
+  local given <const>, fds <const> = copied(spec), stdio.entries(plan)
   given.fds = copied(spec.fds)
   local set, err
   repeat

@@ -107,21 +107,13 @@ local function prepare(box, spec)
   return box.last
 end
 
-local function descriptors(plan)
-  for _, step in ipairs(plan) do
-    if step.op == "descriptors" then
-      return step.fds
-    end
-  end
-end
-
 local function launch(box, spec, hold)
   local prepared <const>, err = prepare(box, spec)
   if not prepared then
     return nil, err
   end
   local plan <const> = prepared.plan
-  local set <const>, why = stdio.open(spec, descriptors(plan), plan.owner)
+  local set <const>, why = stdio.open(spec, stdio.entries(plan), plan.owner)
   if not set then
     return nil, why
   end

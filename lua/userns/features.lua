@@ -415,6 +415,16 @@ row("limits.mounts", "/proc/sys/fs/mount-max, for each mnt namespace.", mount_li
 -- ---- the result -----------------------------------------------------------
 
 ---@class userns.Features
+---@field kernel userns.Feature
+---@field userns table<string, userns.Feature> of user namespaces
+---@field namespaces table<string, userns.Feature> by type
+---@field process table<string, userns.Feature>
+---@field ids table<string, userns.Feature>
+---@field mounts table<string, userns.Feature>
+---@field confinement table<string, userns.Feature>
+---@field cgroup table<string, userns.Feature>
+---@field network table<string, userns.Feature>
+---@field limits table<string, userns.Feature> of namespaces by type, and others
 local metatable <const> = { __name = "userns.features" }
 
 local function feature(entry)
