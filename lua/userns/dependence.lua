@@ -159,12 +159,19 @@ function dependence.new()
   }, methods)
 end
 
-local function has_own(self, step)
+--- The types of namespaces that a step changes: never to be done in others' than
+--- the container's own.
+---@param step userns.Step
+---@return string[]
+function dependence.changes(step)
   if step.op == "sysctl" then
-    local type <const> = settings.sysctl_namespace((step.path:gsub("^/proc/sys/", "")))
-    return type ~= nil and self.provided[type]
+    return { settings.sysctl_namespace((step.path:gsub("^/proc/sys/", ""))) or "unknown" }
   end
-  for _, type in ipairs(OWN[step.op] or {}) do
+  return OWN[step.op] or {}
+end
+
+local function has_own(self, step)
+  for _, type in ipairs(dependence.changes(step)) do
     if not self.provided[type] then
       return false
     end
