@@ -77,7 +77,7 @@ STEP_FILES := $(notdir $(basename $(wildcard csrc/step*.c)))
 STEP_OBJECTS := $(STEP_FILES:%=$(BUILD)/obj/%.o)
 INIT_OBJECTS := $(BUILD)/init/init.o $(STEP_FILES:%=$(BUILD)/init/%.o)
 PROGRAMS := $(patsubst spec/support/%.c,$(BUILD)/spec/%, \
-	$(wildcard spec/support/*.c))
+	$(wildcard spec/support/*.c)) $(BUILD)/spec/floor
 
 C_FILES := $(wildcard csrc/*.[ch] bench/*.[ch] spec/support/*.[ch])
 LUA_FILES := $(shell find lua -name '*.lua')
@@ -123,6 +123,12 @@ $(BUILD)/init/%.o: csrc/%.c Makefile | $(BUILD)/init
 
 $(BUILD)/spec/%: spec/support/%.c Makefile | $(BUILD)/spec
 	$(COMPILE) -MF $@.d -MT $@ -pthread -o $@ $< $(LDFLAGS) -llua$(LUA_VERSION)
+
+# Its child, too, may share the parent's memory.
+$(BUILD)/spec/floor: $(wildcard bench/floor*.[ch]) bench/clock.h Makefile \
+		| $(BUILD)/spec
+	$(COMPILE) -fno-sanitize=all -fno-stack-protector -MF $@.d -MT $@ -o $@ \
+		$(filter bench/%.c,$^)
 
 $(BUILD)/obj $(BUILD)/init $(BUILD)/spec $(BUILD)/userns:
 	mkdir -p $@

@@ -44,7 +44,10 @@ lint     command  shellcheck        shellcheck
 lint     command  zsh               zsh
 bench    command  bwrap             bubblewrap
 bench    command  crun              crun
+bench    command  firejail          firejail
 bench    command  runc              runc
+bench    command  setpriv           util-linux
+bench    command  taskset           util-linux
 '
 
 has() {
