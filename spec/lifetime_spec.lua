@@ -34,6 +34,23 @@ describe("what was launched", function()
   end
 end)
 
+describe("a container whose time is over", function()
+  for _, init in ipairs { false, true } do
+    it("ends with all that is in it" .. (init and ", with init" or ""), function()
+      local reader <const>, writer <const> = assert(sys.pipe())
+      local result <const> = helper.run({ init = init }, {
+        "/bin/sh", "-c", "sleep 1000 & (sleep 1000 &) ; setsid sleep 1000 & echo started >&3; exec sleep 1000",
+        fds = { [3] = writer }, timeout = 0.3,
+      })
+      writer:close()
+      assert.same({ true, "SIGKILL" }, { result.timed_out, result.signal })
+      assert.equal("started\n", reader:read())
+      assert.equal("", (reader:read())) -- nobody has the other end
+      reader:close()
+    end)
+  end
+end)
+
 describe("a container with init", function()
   local INIT <const> = { init = true, mounts = { { type = "proc", target = "/proc" } } }
 
