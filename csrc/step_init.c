@@ -70,7 +70,7 @@ __attribute__((noinline)) static void forget(struct child *c, char *stack)
     const char *frame = __builtin_frame_address(0);
     size_t unused = (size_t)(frame - c->stack) / sizeof(uint64_t) - FRAME;
     uint64_t *word = (uint64_t *)(void *)c->stack;
-    size_t size = c->arena->size;
+    size_t size = arena_room(c->arena);
     raw_syscall(SYS_munmap, (long)c->arena, (long)size, 0, 0, 0, 0);
     raw_syscall(SYS_munmap, (long)stack, STACK_SIZE, 0, 0, 0, 0);
     for (size_t i = 0; i < unused; i++)

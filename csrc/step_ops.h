@@ -64,6 +64,12 @@ long step_signals(struct child *c, uint64_t blocked);
 /* Closes the descriptors from one to another. */
 long step_close_range(struct child *c, unsigned first, unsigned last);
 
+/* Closes all but those that the arena says are kept. */
+long step_close_others(struct child *c);
+
+/* Tells the host that this process waits now. */
+void step_announce(struct child *c);
+
 /* Gives the host a descriptor, which this process keeps. */
 long step_hand(struct child *c, enum hand what, long fd);
 

@@ -47,6 +47,7 @@ end
 ---@field parent userns.Parent? what the parent did for it
 ---@field detachable boolean?
 ---@field hold userns.sys.SignalHold? of the host's SIGINT, which is for the program
+---@field pool userns.Pool? of prepared children, in which one may be missing now
 ---@field shares_keys boolean? a key of the host's terminal means a signal to the program too
 
 --- A handle of a process that has just been launched.
@@ -70,6 +71,7 @@ function process.new(child, spec, launch)
       parent = launch.parent,
       detachable = launch.detachable,
       hold = launch.hold,
+      pool = launch.pool,
       shares_keys = launch.shares_keys,
       started = now,
       alarm = spec.timeout and now + spec.timeout,
@@ -181,6 +183,15 @@ local function interests(state)
     state.attachment:interests(entries, actions)
   end
   return entries, actions
+end
+
+--- The caller has time now for the prepared child that takes this one's place.
+local function replace(state)
+  local pool <const> = state.pool
+  state.pool = nil
+  if pool then
+    pool:replace()
+  end
 end
 
 -- ---- the end --------------------------------------------------------------
@@ -340,7 +351,7 @@ function methods:wait(seconds)
   if state.result then
     return state.result
   end
-  open(self)
+  replace(open(self))
   local deadline <const> = seconds and sys.clock() + seconds
   while not turn(state, deadline) do
     if deadline and sys.clock() >= deadline then
@@ -460,6 +471,7 @@ function methods:detach()
   end
   state.set:close()
   state.closed = true
+  replace(state)
 end
 
 --- Kills the program if it still runs, reaps it, and closes its streams.
@@ -470,7 +482,9 @@ function methods:close()
   state.child:close()
   state.set:close()
   state.closed = true
-  return undo(state)
+  local ok <const>, err = undo(state)
+  replace(state)
+  return ok, err
 end
 
 metatable.__close = methods.close
