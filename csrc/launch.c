@@ -725,12 +725,6 @@ int userns_launch_prepare(struct launch *l)
     return result == 0 ? 0 : conclude(l, result);
 }
 
-bool userns_launch_is_made(const struct launch *l)
-{
-    return load((const uint32_t *)(const void *)&l->control->pid) != 0 ||
-           has_ended(l->image_pidfd);
-}
-
 int userns_launch_lead(struct launch *l)
 {
     int result = lead(l, find(l->arena, OP_ready)->step.number);

@@ -56,9 +56,6 @@ bool userns_is_prepared(const struct arena *program);
    for anything. */
 int userns_launch_prepare(struct launch *l);
 
-/* Has the child been made, so that nothing holds up who leads it? */
-bool userns_launch_is_made(const struct launch *l);
-
 /* Goes through the parent's steps up to where a prepared child goes on alone;
    of what the launch holds, nothing stays that only the set-up needs.  As run.
  */

@@ -150,6 +150,13 @@ static struct launch *check_led(lua_State *L, int arg)
     return l;
 }
 
+static struct launch *check_new(lua_State *L, int arg)
+{
+    struct launch *l = check_prepared(L, arg);
+    luaL_argcheck(L, l->memory != NULL, arg, "the child has been led");
+    return l;
+}
+
 /* Of a step that was Lua's, what that said is above the top of before. */
 static int return_failed(lua_State *L, struct launch *l, int top)
 {
@@ -191,12 +198,13 @@ static int sys_prepare(lua_State *L)
 }
 
 /***
- * Whether the child has been made, so that lead need not wait.
- * @return boolean made
+ * A descriptor that is readable from when the child has been made, so that lead
+ * need not wait; for one that has not been led.
+ * @return integer fd
  */
-static int prepared_made(lua_State *L)
+static int prepared_fileno(lua_State *L)
 {
-    lua_pushboolean(L, userns_launch_is_made(check_prepared(L, 1)));
+    lua_pushinteger(L, check_new(L, 1)->image_pidfd);
     return 1;
 }
 
@@ -209,8 +217,7 @@ static int prepared_made(lua_State *L)
  */
 static int prepared_lead(lua_State *L)
 {
-    struct launch *l = check_prepared(L, 1);
-    luaL_argcheck(L, l->memory != NULL, 1, "the child has been led");
+    struct launch *l = check_new(L, 1);
     if (!lua_isnoneornil(L, 2))
         luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
@@ -298,9 +305,9 @@ static int prepared_gc(lua_State *L)
 void userns_open_prepared(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"made", prepared_made},   {"lead", prepared_lead},
-        {"ready", prepared_ready}, {"serve", prepared_serve},
-        {"close", prepared_gc},    {NULL, NULL},
+        {"fileno", prepared_fileno}, {"lead", prepared_lead},
+        {"ready", prepared_ready},   {"serve", prepared_serve},
+        {"close", prepared_gc},      {NULL, NULL},
     };
     static const luaL_Reg metamethods[] = {
         {"__gc", prepared_gc},

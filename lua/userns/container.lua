@@ -67,7 +67,7 @@ function methods:plan(spec)
     return nil, err or why
   end
   local pool <const> = self[PRIVATE].pool
-  return compile.compile(d, checked, facts, nil, pool and pool:suits(checked))
+  return compile.compile(d, checked, facts, nil, pool and pool:waits_for(checked))
 end
 
 --- All that a plan depends on besides the description and the host's facts, as

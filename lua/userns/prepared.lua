@@ -83,6 +83,13 @@ function methods:suits(spec)
   return not spec.terminal and self.shape == shape_of(spec) and self.facts == host.facts()
 end
 
+--- Would one of them be taken for it?
+---@param spec table normalised process spec
+---@return boolean
+function methods:waits_for(spec)
+  return #self.waiting > 0 and self:suits(spec)
+end
+
 --- The plan that its children follow, packed. Where the caller is among cgroups
 --- counts anew for each.
 local function packed(self)
@@ -130,7 +137,8 @@ end
 
 --- The same, but waits for nothing.
 local function go_on(child)
-  if child.handle:made() then
+  local made <const> = child.step and sys.poll({ { fd = child.handle:fileno() } }, 0)
+  if made and made[1] then
     return lead(child)
   end
   return true
@@ -190,12 +198,36 @@ function methods:resize(size)
   return true
 end
 
---- Goes on with those that have been started, and starts one if one is missing: it
---- is made meanwhile. One that cannot be started is tried again the next time.
+--- Starts one child, if one is missing; the rest is done while it is being made.
+--- One that cannot be started is tried again the next time.
 function methods:replace()
-  each(self, go_on)
   if #self.waiting < self.size and self.facts == host.facts() then
     table.insert(self.waiting, (start(self)))
+  end
+end
+
+--- What there is to wait for while children are being made, and what is to be done
+--- then.
+---@param entries table[] as sys.poll takes them
+---@param actions function[]
+function methods:interests(entries, actions)
+  for _, child in ipairs(self.waiting) do
+    if child.step then
+      entries[#entries + 1] = { fd = child.handle:fileno() }
+      actions[#actions + 1] = function()
+        each(self, go_on)
+      end
+    end
+  end
+end
+
+--- Lets those that are being made go on alone: now where nobody else waits, else
+--- when they have been made and the caller comes by.
+function methods:settle()
+  each(self, go_on)
+  local first <const> = self.waiting[1]
+  if first and first.step then
+    each(self, lead)
   end
 end
 
@@ -221,7 +253,7 @@ local function serve(self, code, from)
     if served == false and report then
       table.insert(self.waiting, 1, child)
       return false
-    elseif served ~= false then
+    elseif served or report and child.plan[report.step].op ~= "ready" then
       return served, report, child
     end
     let_go(child)

@@ -182,15 +182,25 @@ local function interests(state)
   if state.attachment then
     state.attachment:interests(entries, actions)
   end
+  if state.pool then
+    state.pool:interests(entries, actions)
+  end
   return entries, actions
 end
 
 --- The caller has time now for the prepared child that takes this one's place.
 local function replace(state)
-  local pool <const> = state.pool
-  state.pool = nil
-  if pool then
-    pool:replace()
+  if state.pool and not state.replaced then
+    state.replaced = true
+    state.pool:replace()
+  end
+end
+
+--- What is being prepared goes on without the caller.
+local function settle_pool(state)
+  replace(state)
+  if state.pool then
+    state.pool:settle()
   end
 end
 
@@ -358,7 +368,9 @@ function methods:wait(seconds)
       return nil, sys.error { op = "wait", code = "ETIMEDOUT", message = "the process has not ended" }
     end
   end
-  return conclude(state)
+  local result <const>, err = conclude(state)
+  settle_pool(state)
+  return result, err
 end
 
 -- How often an attached terminal's size is looked at.
@@ -471,7 +483,7 @@ function methods:detach()
   end
   state.set:close()
   state.closed = true
-  replace(state)
+  settle_pool(state)
 end
 
 --- Kills the program if it still runs, reaps it, and closes its streams.
@@ -483,7 +495,7 @@ function methods:close()
   state.set:close()
   state.closed = true
   local ok <const>, err = undo(state)
-  replace(state)
+  settle_pool(state)
   return ok, err
 end
 

@@ -15,6 +15,12 @@ function START.single(i)
   end))
 end
 
+function START.prepared(i)
+  return assert(sys.clone({}, function()
+    return launches(i, 2)
+  end))
+end
+
 function START.threaded()
   local pipe <close> = assert(io.popen("build/spec/threads lua5.4 spec/support/threaded.lua >/dev/null & echo $!"))
   return assert(sys.pidfd_open(pipe:read("n")))
@@ -47,7 +53,7 @@ local function kill_after(wait, i)
   local lasted <const> = wait()
   local met <const> = #others() > 1
   host:kill("KILL")
-  if kind == "single" then
+  if kind ~= "threaded" then
     host:wait()
   end
   return lasted, met, count_left()
