@@ -296,7 +296,10 @@ static int prepared_serve(lua_State *L)
     return 1;
 }
 
-static int prepared_gc(lua_State *L)
+/***
+ * Ends a child that has no program. Closing twice does nothing.
+ */
+static int prepared_close(lua_State *L)
 {
     let_go(luaL_checkudata(L, 1, METATABLE));
     return 0;
@@ -307,11 +310,11 @@ void userns_open_prepared(lua_State *L)
     static const luaL_Reg methods[] = {
         {"fileno", prepared_fileno}, {"lead", prepared_lead},
         {"ready", prepared_ready},   {"serve", prepared_serve},
-        {"close", prepared_gc},      {NULL, NULL},
+        {"close", prepared_close},   {NULL, NULL},
     };
     static const luaL_Reg metamethods[] = {
-        {"__gc", prepared_gc},
-        {"__close", prepared_gc},
+        {"__gc", prepared_close},
+        {"__close", prepared_close},
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
