@@ -135,24 +135,23 @@ static void let_go(struct launch *l)
     userns_launch_end(l);
 }
 
-static struct launch *check_prepared(lua_State *L, int arg)
+/* Neither reaped by somebody else nor, in a copy of the host, that one's. */
+static bool is_ours(const struct launch *l)
 {
-    struct launch *l = luaL_checkudata(L, arg, METATABLE);
-    luaL_argcheck(L, l->running, arg, "the prepared child is gone");
-    return l;
+    return l->running && l->owner == getpid() && userns_is_child(l->pidfd);
 }
 
-/* One for which the parent's part is done. */
+/* One for which the parent's part is done, or that is gone. */
 static struct launch *check_led(lua_State *L, int arg)
 {
-    struct launch *l = check_prepared(L, arg);
+    struct launch *l = luaL_checkudata(L, arg, METATABLE);
     luaL_argcheck(L, l->memory == NULL, arg, "the child has not been led");
     return l;
 }
 
 static struct launch *check_new(lua_State *L, int arg)
 {
-    struct launch *l = check_prepared(L, arg);
+    struct launch *l = luaL_checkudata(L, arg, METATABLE);
     luaL_argcheck(L, l->memory != NULL, arg, "the child has been led");
     return l;
 }
@@ -213,7 +212,8 @@ static int prepared_fileno(lua_State *L)
  * @param parent_step (fun(step: integer, pid: integer): true|integer|nil,
  *   userns.Error?)? as launch's
  * @return true|nil ok
- * @return userns.Error? err of the step that failed: the child is gone
+ * @return userns.Error? err of the step that failed, or ESRCH: the child is
+ * gone
  */
 static int prepared_lead(lua_State *L)
 {
@@ -223,6 +223,10 @@ static int prepared_lead(lua_State *L)
     lua_settop(L, 2);
     lua_pushnil(L);
     lua_insert(L, 2); /* the function is third, as in launch */
+    if (l->owner != getpid()) {
+        let_go(l);
+        return userns_fail(L, "lead", NULL, ESRCH, NULL);
+    }
     l->context = L;
     if (userns_launch_lead(l) != 0)
         return return_failed(L, l, 3);
@@ -233,11 +237,13 @@ static int prepared_lead(lua_State *L)
 /***
  * Waits until the child, which has been led, waits.
  * @return true|nil ok
- * @return userns.Error? err of its step that failed: it is gone
+ * @return userns.Error? err of its step that failed, or ESRCH: it is gone
  */
 static int prepared_ready(lua_State *L)
 {
     struct launch *l = check_led(L, 1);
+    if (!is_ours(l))
+        return userns_fail(L, "ready", NULL, ESRCH, NULL);
     if (userns_launch_meet(l) == 0) {
         lua_pushboolean(L, true);
         return 1;
@@ -265,8 +271,8 @@ static int refuse(lua_State *L, const char *syscall, int errnum)
  * afterwards.
  * @param program userdata what pack returned, of the steps descriptors and exec
  * @param descriptors integer[] as launch's
- * @return userns.sys.Process|nil|false process false: the child was not given
- * the program; without an error it is gone, else it waits on
+ * @return userns.sys.Process|nil|false process false: it was not given; without
+ *   an error the child is gone, else it waits on
  * @return userns.Error|userns.Error[] err as launch's
  * @source unix(7)
  */
@@ -279,8 +285,7 @@ static int prepared_serve(lua_State *L)
     if (!read_message(L, 2, 3, &message))
         return refuse(L, "sendmsg", EMSGSIZE);
     userns_push_handles(L, &handles);
-    if (!userns_is_child(l->pidfd) || userns_launch_meet(l) != 0 ||
-        !is_first(l)) {
+    if (!is_ours(l) || userns_launch_meet(l) != 0 || !is_first(l)) {
         let_go(l);
         lua_pushboolean(L, false);
         return 1;

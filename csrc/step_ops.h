@@ -97,6 +97,11 @@ enum { PASSWD_UID = 2, PASSWD_GID = 3, GROUP_GID = 2 };
 long step_find_id(struct child *c, const char *path, const char *name,
                   int field, uint32_t *ret_id);
 
+/* step_ready.c: is the program to be waited for?  Sleeps beside the one who
+   does, in the same memory, until that executes or ends. */
+bool step_is_prepared(const struct child *c);
+void step_sleep_beside(struct child *c);
+
 /* step_attrs.c: attributes of mounts. */
 #define FD_PATH_SIZE 32
 struct mount_attr;

@@ -5,6 +5,7 @@
 #endif
 #include <asm/poll.h>
 #include <linux/errno.h>
+#include <linux/time_types.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -37,6 +38,24 @@ static union any_step *remaining(const struct child *c, enum op op)
         if (steps[i].step.op == op)
             return &steps[i];
     return NULL;
+}
+
+bool step_is_prepared(const struct child *c)
+{
+    return remaining(c, OP_ready) != NULL;
+}
+
+/* The tid is freed for one sleeper, who may be the host: hence the second look.
+ */
+void step_sleep_beside(struct child *c)
+{
+    uint32_t *tid = &c->control->tid, seen;
+    while (((seen = __atomic_load_n(tid, __ATOMIC_ACQUIRE)) & FUTEX_TID_MASK) !=
+           0) {
+        struct __kernel_timespec while_ = {0, 100000000};
+        raw_syscall(SYS_futex, (long)tid, FUTEX_WAIT, seen, (long)&while_, 0,
+                    0);
+    }
 }
 
 static void keep(struct child *c, int32_t fd)

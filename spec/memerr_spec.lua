@@ -181,13 +181,14 @@ local CALLS <const> = {
 
   -- children that wait for their program
   { [[ assert(sys.prepare(program)) ]], before = WAITS },
-  { [[ assert(assert(sys.prepare(program)):lead()) ]], before = "thread() " .. WAITS },
+  { [[ assert(assert(sys.prepare(program)):lead()) ]], before = WAITS .. " thread()" },
   { [[
     local waiting <close> = assert(sys.prepare(program))
     waiting:fileno()
     assert(waiting:lead() and waiting:ready())
     local process, refusals = assert(waiting:serve(late, { -1, -1, -1 }))
     assert(#refusals == 0 and process:wait())
+    assert(not waiting:ready() and waiting:serve(late, { -1, -1, -1 }) == false)
   ]], before = WAITS },
 
   -- errors

@@ -72,7 +72,7 @@ describe("a prepared child", function()
   local LOOK <const> = [[
     printf '%s\n' "$0" "$@"; env | sort; pwd; umask; id -u; id -g; id -G; hostname
     ulimit -a | grep -v 'pending signals'; cat /proc/self/personality 2>/dev/null
-    grep -E '^(Name|Groups|Sig|Shd|Cap|NoNewPrivs|Seccomp:|Cpus_allowed_list)' /proc/self/status
+    grep -E '^(Name|Groups|SigP|SigB|SigI|SigC|Shd|Cap|NoNewPrivs|Seccomp:|Cpus_allowed_list)' /proc/self/status
     read -r pid _ _ _ _ session _ </proc/self/stat; [ $pid = $session ] && echo of its own session
     ls -l /proc/self/fd | sed 's/.*[0-9][0-9]:[0-9][0-9] //; s/\[.*//; s/\/[0-9]*\/fd$//'
     cat /proc/self/mountinfo | cut -d ' ' -f 4-7 | sort; cat
@@ -487,6 +487,16 @@ socket:
     box:prepare(0)
   end)
 
+  it("is no load for the machine", function()
+    for _, init in ipairs { false, true } do
+      local box <const>, set = waiting(1, { init = init })
+      local pid <const> = next(set)
+      sys.poll({}, 0.05)
+      assert.equal("S", read(pid, "stat"):match("^.*%) (%a)"))
+      box:prepare(0)
+    end
+  end)
+
   it("is out of reach for who is of the same user in another container", function()
     local ATTACK <const> = helper.shell("pwd").out:match("[^\n]+") .. "/build/spec/attack"
     local box <const> = waiting(2)
@@ -535,6 +545,27 @@ socket:
     assert.equal("met, 0 left\n", result.out .. result.err)
   end)
 
+  it("ends with the host also where its program would not", function()
+    local host <const> = helper.lua([[
+      local sys = require "userns.sys"
+      local box = assert(require "userns".container { die_with_parent = false })
+      assert(box:prepare(1))
+      for _, pid in ipairs(sys.processes()) do
+        local file = io.open(("/proc/%d/stat"):format(pid))
+        local parent = (file and file:read("a") or ""):match("^.*%) %a (%d+)")
+        if parent == tostring(sys.getpid()) then
+          print(pid)
+        end
+      end
+      io.stdout:flush()
+      sys.kill(sys.getpid(), "KILL")
+    ]])
+    local pid <const> = host.out:match("^(%d+)\n$")
+    assert.is_truthy(pid, host.out .. host.err)
+    helper.shell(("timeout 60 sh -c 'while [ -e /proc/%s ]; do sleep 0.01; done'"):format(pid))
+    assert.is_nil(io.open(("/proc/%s/stat"):format(pid)))
+  end)
+
   it("ends with a host that becomes another program", function()
     assert.equal("0 left\n", helper.output [[
       local box = assert(require "userns".container {})
@@ -555,6 +586,7 @@ socket:
     local box <const>, set = waiting(1)
     local copy <close> = assert(sys.clone({}, function()
       local result <const> = assert(box:run { "/bin/sh", "-c", "exit 5" })
+      assert(box:prepare(1))
       local again <const> = assert(box:run { "/bin/sh", "-c", "exit 6" })
       collectgarbage()
       return result.exit_code * 10 + again.exit_code

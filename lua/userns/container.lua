@@ -146,7 +146,7 @@ local function launch(box, spec, hold)
   end
   local what <const> = program.of(spec, facts)
   local key <const> = fingerprint(spec, what)
-  local pool <const> = box.pool and box.pool:suits(spec) and box.pool or nil
+  local pool <const> = box.pool and box.pool:suits(spec, facts) and box.pool or nil
   local child, started = false, nil
   if pool then
     child, started = pool:launch(spec, what, key)

@@ -78,9 +78,10 @@ end
 
 --- Would its children be what this one is to be?
 ---@param spec table normalised process spec
+---@param facts userns.Host? where they are known
 ---@return boolean
-function methods:suits(spec)
-  return not spec.terminal and self.shape == shape_of(spec) and self.facts == host.facts()
+function methods:suits(spec, facts)
+  return not spec.terminal and self.shape == shape_of(spec) and self.facts == (facts or host.facts())
 end
 
 --- Would one of them be taken for it?
