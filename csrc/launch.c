@@ -175,15 +175,14 @@ static void keep(struct arena *arena, int fd)
 /* Who is prepared gets the program's with the program. */
 static void keep_descriptors(struct launch *l)
 {
-    bool late = find(l->arena, OP_ready) != NULL;
-    for (int fd = 0; fd <= 2 && !late; fd++)
+    for (int fd = 0; fd <= 2; fd++)
         keep(l->arena, fd);
     keep(l->arena, l->host);
     l->arena->host = l->host;
     l->arena->hand = l->hand[1];
     if (l->hand[1] >= 0)
         keep(l->arena, l->hand[1]);
-    if (l->arena->descriptors == 0 || late)
+    if (l->arena->descriptors == 0 || l->arena->late != 0)
         return;
     struct descriptors *fds =
         (struct descriptors *)(void *)((char *)l->arena +

@@ -159,9 +159,11 @@ static struct launch *check_new(lua_State *L, int arg)
 /* Of a step that was Lua's, what that said is above the top of before. */
 static int return_failed(lua_State *L, struct launch *l, int top)
 {
+    bool called = lua_gettop(L) > top;
+    if (!called)
+        userns_push_failure(L, l);
     userns_launch_end(l);
-    return lua_gettop(L) > top ? userns_return_called(L, l)
-                               : userns_push_failure(L, l);
+    return called ? userns_return_called(L, l) : 2;
 }
 
 /***
@@ -248,8 +250,9 @@ static int prepared_ready(lua_State *L)
         lua_pushboolean(L, true);
         return 1;
     }
+    userns_push_failure(L, l);
     userns_launch_end(l);
-    return userns_push_failure(L, l);
+    return 2;
 }
 
 /* Once for ever, also where the host has been forked. */

@@ -400,7 +400,7 @@ static int sys_pidfd_open(lua_State *L)
     struct process *p = userns_push_process(L, 0);
     p->pidfd = userns_pidfd_open(pid);
     if (p->pidfd < 0)
-        return userns_fail(L, "pidfd_open", "pidfd_open", errno, NULL);
+        return userns_refuse(L, "pidfd_open", "pidfd_open", errno, NULL);
     p->pid = pid;
     return 1;
 }
@@ -447,7 +447,7 @@ static int sys_kill(lua_State *L)
     int signum = userns_check_signal(L, 2);
     int pidfd = userns_pidfd_open(pid);
     if (pidfd < 0)
-        return userns_fail(L, "kill", "pidfd_open", errno, NULL);
+        return userns_refuse(L, "kill", "pidfd_open", errno, NULL);
     long result = syscall(SYS_pidfd_send_signal, pidfd, signum, NULL, 0);
     userns_close_fd(&pidfd);
     return userns_result(L, result, "kill", "pidfd_send_signal", NULL);

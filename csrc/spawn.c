@@ -13,6 +13,7 @@
 #include "check.h"
 #include "error.h"
 #include "fd.h"
+#include "found.h"
 #include "launch.h"
 #include "pack.h"
 #include "process.h"
@@ -32,12 +33,6 @@ static const char *syscall_name(uint32_t number)
     default:
         return NULL;
     }
-}
-
-static void set_integer(lua_State *L, const char *field, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
 }
 
 /* The child ended before it had a program, and not by a step's failure. */
@@ -65,25 +60,26 @@ static void push_report(lua_State *L, const struct report *report)
                       refused ? syscall_name(report->syscall) : NULL,
                       report->error, NULL);
     if (report->step > 0)
-        set_integer(L, "step", report->step);
+        userns_set_integer(L, "step", report->step);
     if (report->item > 0)
-        set_integer(L, "item", report->item);
+        userns_set_integer(L, "item", report->item);
 }
 
-int userns_push_failure(lua_State *L, const struct launch *l)
+void userns_push_failure(lua_State *L, const struct launch *l)
 {
     lua_pushnil(L);
     push_report(L, &l->failure);
     if (l->failure.error == 0)
         explain_end(L, l->status);
-    return 2;
+    else if (l->control->found.step == l->failure.step)
+        userns_set_found(L, &l->control->found);
 }
 
 int userns_return_called(lua_State *L, const struct launch *l)
 {
     if (!lua_istable(L, -1))
         return lua_error(L);
-    set_integer(L, "step", l->failure.step);
+    userns_set_integer(L, "step", l->failure.step);
     lua_pushnil(L);
     lua_insert(L, -2);
     return 2;
@@ -184,10 +180,12 @@ int userns_return_launched(lua_State *L, const struct handles *h,
         count = l->control->excused_count;
         memcpy(excused, l->control->excused, sizeof excused);
         take(h, l);
+    } else {
+        userns_push_failure(L, l);
     }
     userns_launch_end(l);
     if (result != 0)
-        return userns_push_failure(L, l);
+        return 2;
     lua_settop(L, h->at + 2);
     push_excused(L, excused, count);
     lua_replace(L, h->at + 1);

@@ -28,8 +28,9 @@ int userns_return_launched(lua_State *L, const struct handles *h,
    raised, stays on the stack. */
 int userns_call_step(struct launch *l, uint32_t step, int *ret_fd);
 
-/* nil and the error of a launch that failed. */
-int userns_push_failure(lua_State *L, const struct launch *l);
+/* nil and the error of a launch that failed, and has not been ended yet: some
+   of it stands in the control words. */
+void userns_push_failure(lua_State *L, const struct launch *l);
 
 /* The error of a step that was Lua's to do is on top of the stack. */
 int userns_return_called(lua_State *L, const struct launch *l);

@@ -266,10 +266,15 @@ void userns_clear_tid(struct control *control)
     raw_syscall(SYS_futex, (long)tid, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
-_Noreturn void userns_give_up(struct child *c, uint32_t step, long error)
+void userns_report(struct child *c, uint32_t step, long error)
 {
     c->control->report =
         (struct report){step, (int32_t)-error, c->syscall, c->item};
+}
+
+_Noreturn void userns_give_up(struct child *c, uint32_t step, long error)
+{
+    userns_report(c, step, error);
     /* Where nobody shares the memory any more, the kernel does not tell. */
     if (c->stack != NULL)
         userns_clear_tid(c->control);
@@ -315,7 +320,10 @@ _Noreturn void userns_run_image(void *arg)
     static char *const nothing[] = {NULL};
     const struct image *image = arg;
     struct child *c = image->child;
-    long error = step_close_others(c);
+    /* Who is prepared holds none of the host's streams while it waits. */
+    long error = c->arena->late == 0 ? 0 : step_close_range(c, 0, 2);
+    if (error == 0)
+        error = step_close_others(c);
     if (error == 0)
         error = fill_stdio(c);
     if (error == 0)

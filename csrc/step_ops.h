@@ -130,6 +130,16 @@ long step_resolve_in(struct child *c, long root, const char *path,
 long step_make(struct child *c, char *path, unsigned mode);
 long step_is_inside(struct child *c);
 
+/* step_found.c: what a refusal is about, in the control words; none of these
+   changes what is reported.  The place that a path leads to, from a root or
+   AT_FDCWD; a program, and what it needs to be executed; that one of its
+   candidates which the item tells or, where it tells none, the first that is
+   there; what the context of a file system has to say. */
+void step_find_place(struct child *c, long root, const char *path);
+void step_find_program(struct found *f, const char *path);
+void step_find_candidate(struct child *c, char **paths);
+void step_find_log(struct child *c, long fs);
+
 /* One function for each op: 0 or -errno. */
 #define DECLARE_PARENT(name)
 #define DECLARE_LUA(name)

@@ -156,9 +156,7 @@ static char *next_end(char *p)
     return p;
 }
 
-/* Opens a path inside the root (O_PATH); what is missing of it is made where
-   the tree is the container's own, directories on the way with mode 0755. */
-long step_make(struct child *c, char *path, unsigned mode)
+static long make(struct child *c, char *path, unsigned mode)
 {
     long fd =
         step_resolve(c, path, O_PATH | (S_ISDIR(mode) ? O_DIRECTORY : 0U));
@@ -172,6 +170,16 @@ long step_make(struct child *c, char *path, unsigned mode)
             return fd;
         shut(fd);
     }
+}
+
+/* Opens a path inside the root (O_PATH); what is missing of it is made where
+   the tree is the container's own, directories on the way with mode 0755. */
+long step_make(struct child *c, char *path, unsigned mode)
+{
+    long fd = make(c, path, mode);
+    if (fd < 0)
+        step_find_place(c, c->root, path);
+    return fd;
 }
 
 /* In this order: a change of owner takes set-id bits away. */
@@ -222,8 +230,10 @@ long userns_do_file(struct child *c, const struct step_file *s)
     shut(made);
     /* Not to wait for a FIFO's reader. */
     long fd = step_resolve(c, path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
+    if (fd < 0) {
+        step_find_place(c, c->root, path);
         return fd;
+    }
     long error = fill_file(c, fd, s);
     shut(fd);
     return error;

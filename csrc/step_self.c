@@ -258,9 +258,9 @@ long userns_do_chdir(struct child *c, const struct step_chdir *s)
         .resolve = RESOLVE_NO_MAGICLINKS,
     };
     long fd = CALL(c, openat2, AT_FDCWD, text(c, s->path), &how, sizeof how);
-    if (fd < 0)
-        return fd;
-    long error = CALL(c, fchdir, fd);
+    long error = fd < 0 ? fd : CALL(c, fchdir, fd);
+    if (error < 0)
+        step_find_place(c, AT_FDCWD, text(c, s->path));
     shut(fd);
     if (error == 0)
         error = step_is_inside(c);
@@ -300,5 +300,8 @@ long userns_do_exec(struct child *c, const struct step_exec *s)
     }
     c->control->state = SETTING_UP;
     c->item = item;
+    /* first the report: the filter may end who looks */
+    userns_report(c, s->step.number, refusal);
+    step_find_candidate(c, paths);
     return refusal;
 }

@@ -61,6 +61,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_mountfd(L);
     userns_open_identity(L);
     userns_open_prctl(L);
+    userns_open_probe(L);
     userns_open_caps(L);
     userns_open_seccomp(L);
     userns_open_filter(L);
