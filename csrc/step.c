@@ -69,7 +69,7 @@ long step_close_range(struct child *c, unsigned first, unsigned last)
     return error;
 }
 
-static long close_others(struct child *c)
+long step_close_others(struct child *c)
 {
     const int32_t *kept = in_arena(c, c->arena->kept);
     unsigned next = 0;
@@ -111,7 +111,7 @@ static long set_cloexec(struct child *c, int flags)
 long userns_do_close_fds(struct child *c, const struct step_close_fds *s)
 {
     (void)s;
-    long error = close_others(c);
+    long error = step_close_others(c);
     if (error == 0)
         error = fill_stdio(c);
     return error != 0 ? error : set_cloexec(c, FD_CLOEXEC);
@@ -175,14 +175,19 @@ long userns_do_pdeathsig(struct child *c, const struct step_pdeathsig *s)
     return error;
 }
 
+void step_announce(struct child *c)
+{
+    uint32_t *awaited = &c->control->awaited;
+    __atomic_add_fetch(awaited, 1, __ATOMIC_RELEASE);
+    raw_syscall(SYS_futex, (long)awaited, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
 long userns_do_await(struct child *c, const struct step_await *s)
 {
     uint32_t *released = &c->control->released;
-    uint32_t *awaited = &c->control->awaited;
-    uint32_t before = *awaited;
+    uint32_t before = c->control->awaited;
     (void)s;
-    __atomic_store_n(awaited, before + 1, __ATOMIC_RELEASE);
-    raw_syscall(SYS_futex, (long)awaited, FUTEX_WAKE, 1, 0, 0, 0);
+    step_announce(c);
     while (__atomic_load_n(released, __ATOMIC_ACQUIRE) == before) {
         struct __kernel_timespec while_ = {0, 100000000};
         CALL(c, futex, released, FUTEX_WAIT, before, &while_);
@@ -315,7 +320,10 @@ _Noreturn void userns_run_image(void *arg)
     static char *const nothing[] = {NULL};
     const struct image *image = arg;
     struct child *c = image->child;
-    long error = close_others(c);
+    /* Who is prepared holds none of the host's streams while it waits. */
+    long error = c->arena->late == 0 ? 0 : step_close_range(c, 0, 2);
+    if (error == 0)
+        error = step_close_others(c);
     if (error == 0)
         error = fill_stdio(c);
     if (error == 0)

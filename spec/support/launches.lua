@@ -1,6 +1,6 @@
 -- What a host does that is going to be killed: launches(kind, n) starts three
--- containers one after another, of several shapes, with "init" or "plain", and
--- waits for the last.
+-- containers one after another, of several shapes, with "init", "prepared" or
+-- "plain", and waits for the last.
 local full = require "spec.support.full"
 local userns = require "userns"
 
@@ -15,6 +15,7 @@ return function(kind, n)
   for i = n, n + 2 do
     local shape <const> = SHAPES[i % #SHAPES + 1]
     local box <const> = assert(userns.container(userns.merge(shape[1], { init = kind == "init" })))
+    assert(box:prepare(kind == "prepared" and 2 or 0))
     assert(box:run { shape.prefix .. "/bin/true" })
     kept[#kept + 1] = assert(box:spawn { shape.prefix .. "/bin/sleep", "1000" })
   end
