@@ -266,11 +266,23 @@ function helper.errno(code, fields)
   return fields
 end
 
+--- The fields of an error, and apart from them the advice that goes with it: what
+--- diagnose.lua makes of it.
+---@return table fields
+---@return table advice cause, why, hint, causes
+function helper.told(err)
+  local fields <const>, advice <const> = helper.fields(err), {}
+  for _, name in ipairs { "cause", "why", "hint", "causes" } do
+    advice[name], fields[name] = fields[name], nil
+  end
+  return fields, advice
+end
+
 --- Why a container does not run: the fields of the error, and apart from them
 --- the advice that goes with it. The step must be the plan's, and is left out;
 --- where there is no plan, it must have failed for the same reason.
 ---@return table fields
----@return table advice hint, cause, causes
+---@return table advice cause, why, hint, causes
 function helper.refusal(description, process)
   local box <const> = assert(require "userns".container(description))
   local plan <const>, unplanned <const> = box:plan(process)
@@ -279,14 +291,11 @@ function helper.refusal(description, process)
   if not plan then
     assert.same(unplanned, err)
   end
-  local fields <const>, advice <const> = helper.fields(err), {}
+  local fields <const>, advice <const> = helper.told(err)
   if fields.step then
     local step <const> = plan[fields.step]
     assert.same({ op = step.op, side = step.side }, { op = fields.op, side = fields.side })
     fields.step, fields.side = nil, nil
-  end
-  for _, name in ipairs { "hint", "cause", "causes" } do
-    advice[name], fields[name] = fields[name], nil
   end
   return fields, advice
 end
