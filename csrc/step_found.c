@@ -317,6 +317,20 @@ void step_find_candidate(struct child *c, char **paths)
     f->item = 0;
 }
 
+/* What execve(2) would answer for want of what a program needs, which the
+   kernel looks at only when it executes; a file that cannot be read tells of
+   nothing. */
+long step_judge_needed(struct child *c, const char *path)
+{
+    struct found *f = begin(c);
+    step_find_program(f, path);
+    if (f->needed_by == FORMAT_UNKNOWN)
+        return 0;
+    if (f->error != 0)
+        return -f->error;
+    return f->access == EACCES || f->noexec ? -EACCES : 0;
+}
+
 /* ---- the kernel's own words -------------------------------------------- */
 
 /* What the context of a file system has to say: an entry for each read, which
