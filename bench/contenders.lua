@@ -67,6 +67,17 @@ local function bubblewrap(here, ask, runs)
   return program(here, runs, words)
 end
 
+-- Until the program executes.
+local function posix_spawn(here, _, runs)
+  return join(here.privilege, { here.spawn, "-x", runs, here.noop })
+end
+
+local function launched(kind)
+  return function(here, _, runs)
+    return here.script("prepared", { runs, kind, here.noop })
+  end
+end
+
 local function unshare(here, _, runs)
   return program(here, runs, {
     "unshare", "--user", "--map-root-user", "--mount", "--mount-proc", "--pid", "--fork",
@@ -100,6 +111,10 @@ end
 local contenders <const> = {
   floor = { name = "C floor", command = floor },
   userns = { name = "userns", command = library },
+  posix_spawn = { name = "posix_spawn", command = posix_spawn, lacks = "no container: the program alone" },
+  prepared = { name = "userns, prepared", command = launched "prepared" },
+  joined = { name = "userns, net joined", command = launched "joined" },
+  fresh = { name = "userns, fresh", command = launched "fresh" },
   unshare = {
     name = "unshare",
     command = unshare,
