@@ -7,11 +7,12 @@ local join <const> = command.join
 
 -- The runtimes take no host tree as root directory: it is bound to the bundle's
 -- beforehand, in a mount namespace that the measured launches share.  There too
--- a hybrid cgroup tree, which they refuse, gives way to the unified one.
+-- a hybrid cgroup tree, which they refuse, gives way to the unified one.  Each
+-- command has its own name for the container, as some run at once.
 local bind_root <const> = [[
 test -e /sys/fs/cgroup/cgroup.controllers ||
   { umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup; } &&
-mount --rbind / "$1" && shift && exec "$@"]]
+mount --rbind / "$1" && shift && exec "$@" "$0-$$"]]
 
 --- What a job asks for beyond the standard one; all absent: nothing.
 ---@class Ask
@@ -102,8 +103,8 @@ local function runtime(...)
     local path <const> = bundle.write(here.bundles, ask.binds or 0, {
       program = here.noop, directory = here.share, root = here.root, uid = here.inside_uid, gid = here.inside_gid,
     })
-    return join({ "unshare", "--mount", "sh", "-c", bind_root, "sh", here.root }, here.privilege,
-      { here.spawn, runs }, words, { "--root", here.state, "run", "--bundle", path, here.id })
+    return join({ "unshare", "--mount", "sh", "-c", bind_root, here.id, here.root }, here.privilege,
+      { here.spawn, runs }, words, { "--root", here.state, "run", "--bundle", path })
   end
 end
 
