@@ -134,6 +134,13 @@ local function experiments(cores)
       pace = { rounds = 0.5, runs = 5 },
     },
     {
+      name = "prepared",
+      title = "Seven namespaces, until the program executes",
+      unit = millisecond,
+      contenders = { "posix_spawn", "prepared", "joined", "fresh" },
+      bases = { "posix_spawn" },
+    },
+    {
       name = "cost",
       title = "The library itself, with 50 mounts",
       unit = microsecond,
