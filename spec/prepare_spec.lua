@@ -325,8 +325,8 @@ describe("a prepared child", function()
         held[#held + 1] = fd
         return fd
       end
-      -- facts of the host are read once
-      assert(box:prepare(1) and box:prepare(0))
+      -- facts of the host are read once, and modules loaded
+      assert(box:prepare(1) and not box:run { "/nonexistent" } and box:prepare(0))
       helper.count()
       local refused = 0
       for free = 0, 24 do

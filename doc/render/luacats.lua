@@ -252,7 +252,7 @@ local CLASSES <const> = {
 }
 
 local SYS_CLASSES <const> = {
-  "userns.sys.Process", "userns.sys.Gate", "userns.sys.RawMode", "userns.sys.SignalHold", "userns.Fd",
+  "userns.sys.Process", "userns.sys.Prepared", "userns.sys.Gate", "userns.sys.RawMode", "userns.sys.SignalHold", "userns.Fd",
   "userns.FsContext", "userns.Netlink", "userns.Mount", "userns.SubidRange",
 }
 
