@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,20 +18,11 @@
 #include "error.h"
 #include "fd.h"
 #include "launch.h"
+#include "pidfd.h"
 #include "process.h"
 #include "sys.h"
 
 #define METATABLE "userns.process"
-
-/* Younger than the C library's headers: linux/pidfd.h of Linux 6.15. */
-struct pidfd_info {
-    uint64_t mask;
-    uint64_t cgroup;
-    uint32_t ids[11];
-    int32_t exit_code;
-};
-#define PIDFD_GET_INFO  _IOWR(0xff, 11, struct pidfd_info)
-#define PIDFD_INFO_EXIT (1ULL << 3)
 
 /* The status that waitid gives, or what is known of it. */
 struct status {

@@ -140,6 +140,18 @@ void step_find_program(struct found *f, const char *path);
 void step_find_candidate(struct child *c, char **paths);
 void step_find_log(struct child *c, long fs);
 
+/* step_self.c: the program, and what is tried with each of its candidates; the
+   one that was refused for good is the item. */
+struct command {
+    char **paths;
+    char **argv;
+    char **env;
+};
+typedef long step_attempt(struct child *c, const char *path,
+                          const struct command *p);
+long step_try_paths(struct child *c, const struct command *p,
+                    step_attempt *attempt);
+
 /* One function for each op: 0 or -errno. */
 #define DECLARE_PARENT(name)
 #define DECLARE_LUA(name)

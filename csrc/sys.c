@@ -51,6 +51,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_directory(L);
     userns_open_exec(L);
     userns_open_pack(L);
+    userns_open_pidfd(L);
     userns_open_launch(L);
     userns_open_prepared(L);
     userns_open_namespace(L);

@@ -275,10 +275,11 @@ end
 -- `hold` is in those that make a user namespace for the map of a mount, `ready` and
 -- `serve` are in those of prepared children (prepare_spec.lua).
 local NOT_PLANNED <const> = {
-  root = { "hold", "newgidmap", "newuidmap", "raise_limit", "ready", "serve" },
-  user = { "hold", "raise_limit", "ready", "serve" },
+  root = { "examine", "hold", "leave", "newgidmap", "newuidmap", "raise_limit", "ready", "serve" },
+  user = { "examine", "hold", "leave", "raise_limit", "ready", "serve" },
   userns = {
-    "groups", "hold", "newgidmap", "newuidmap", "raise_limit", "ready", "serve", "setgid", "setgroups", "setuid",
+    "examine", "groups", "hold", "leave", "newgidmap", "newuidmap", "raise_limit", "ready", "serve", "setgid",
+    "setgroups", "setuid",
   },
 }
 

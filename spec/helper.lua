@@ -93,6 +93,15 @@ helper.rootless = "unshare --user --map-root-user"
 --- Whether the machine is emulated, on which everything takes ten times as long.
 helper.is_guest = os.getenv("GUEST") ~= nil
 
+--- Whether the kernel is of a release or a later one.
+---@param major integer
+---@param minor integer
+---@return boolean
+function helper.is_linux(major, minor)
+  local own_major <const>, own_minor <const> = read("/proc/sys/kernel/osrelease"):match("^(%d+)%.(%d+)")
+  return tonumber(own_major) * 1000 + tonumber(own_minor) >= major * 1000 + minor
+end
+
 --- How often to do what has to be done often to meet something rare.
 ---@param count integer
 ---@return integer

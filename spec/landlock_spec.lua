@@ -265,6 +265,17 @@ describe("landlock", function()
     assert.same({ refused, "free" }, { perl(none, BIND, 2000), perl(none, CONNECT, 2000) })
   end)
 
+  it("tells of ports and scopes that this kernel's does not know, which is an error where all must be", function()
+    for needed, rule in pairs { [4] = { tcp = { connect = {} } }, [6] = { scope = "signal" } } do
+      local result <const> = helper.run({ landlock = rule }, { "/bin/true" })
+      assert.is_true(result.ok)
+      assert.equal(ABI < needed and 1 or 0, #lacking(result))
+      local strict <const> = assert(userns.container { landlock = rule, strict = true, share = "user" })
+      local _, err <const> = strict:plan { "/bin/true" }
+      assert.equal(ABI < needed and "EDEGRADED" or nil, err and err.message:find("Landlock", 1, true) and err.code)
+    end
+  end)
+
   -- ---- scopes ----------------------------------------------------------------
 
   it("keeps signals inside", function()

@@ -536,15 +536,6 @@ socket:
     assert.equal(0, count(children()))
   end)
 
-  it("ends with a host that is killed at any moment", function()
-    local apart <const> = (way == "user" and "unshare --user --map-current-user" or "unshare")
-      .. " --pid --fork --mount-proc"
-    local command <const> = "LUA_PATH=%s LUA_CPATH=%s %s sh -c 'lua5.4 spec/support/killer.lua prepared %d; exit $?'"
-    local result <const> = helper.shell(command:format(helper.quote(package.path), helper.quote(package.cpath), apart,
-      helper.rounds(100)))
-    assert.equal("met, 0 left\n", result.out .. result.err)
-  end)
-
   it("ends with the host also where its program would not", function()
     local host <const> = helper.lua([[
       local sys = require "userns.sys"

@@ -248,12 +248,13 @@ end
 
 local CLASSES <const> = {
   "userns.IdRange", "userns.Error", "userns.Container", "userns.Step", "userns.Plan",
-  "userns.Process", "userns.HookProcess", "userns.Result", "userns.Namespace", "userns.NamespaceInfo",
+  "userns.Process", "userns.HookProcess", "userns.Result", "userns.Check", "userns.Feature", "userns.Features",
+  "userns.Namespace", "userns.NamespaceInfo",
 }
 
 local SYS_CLASSES <const> = {
-  "userns.sys.Process", "userns.sys.Prepared", "userns.sys.Gate", "userns.sys.RawMode", "userns.sys.SignalHold", "userns.Fd",
-  "userns.FsContext", "userns.Netlink", "userns.Mount", "userns.SubidRange",
+  "userns.sys.Process", "userns.sys.Prepared", "userns.sys.Gate", "userns.sys.RawMode", "userns.sys.SignalHold",
+  "userns.Fd", "userns.FsContext", "userns.Netlink", "userns.Mount", "userns.SubidRange",
 }
 
 --- The definitions of the module userns.

@@ -1,264 +1,311 @@
--- What was tried with mounts and paths, in one form for a plan's step and for a
--- function of userns.sys: what a cause is told from does not depend on the floor.
+-- A plan that is gone through in throw-away children, up to where the program
+-- would begin: what is refused is taken away, with what depends on it, and the
+-- rest is tried again.
+local dependence = require "userns.dependence"
+local error_object = require "userns.error"
+local sys = require "userns.sys"
+local trial = require "userns.trial"
+
 local attempt = {}
 
+-- ---- what a trial has instead of a step -----------------------------------
+
+local function copy_of(step, changes)
+  local copy <const> = {}
+  for name, value in pairs(step) do
+    copy[name] = value
+  end
+  for name, value in pairs(changes) do
+    copy[name] = value
+  end
+  return copy
+end
+
+local function without(list, i)
+  local copy <const> = table.move(list, 1, #list, 1, {})
+  table.remove(copy, i)
+  return copy
+end
+
+-- The step without the part that was refused, where the rest of it can be done.
+local LESS <const> = {}
+
+function LESS.mount(step, err)
+  if err.syscall == "fsconfig" and err.item and step.options[err.item] then
+    return copy_of(step, { options = without(step.options, err.item) })
+  end
+end
+
+--- A limit whose own file refuses it; else it is the cgroup that is refused.
+function LESS.cgroup(step, err)
+  local file <const> = err.item and step.limits and step.limits[err.item]:match("^[^=]+")
+  if file and (err.path or ""):match("[^/]+$") == file then
+    return copy_of(step, { limits = without(step.limits, err.item), fields = without(step.fields, err.item) })
+  end
+end
+
+--- An upper layer on a disk is one of the lower ones: nothing is written to it.
+local function covered(step)
+  if not step.upper then
+    return step
+  end
+  local lower <const> = table.move(step.lower, 1, #step.lower, 2, { step.upper })
+  local copy <const> = copy_of(step, { lower = lower, scratch = { "mode=700" }, mode = 493 }) -- 0755
+  copy.upper, copy.work = nil, nil
+  return copy
+end
+
+local INSTEAD <const> = { overlay = covered, root_overlay = covered }
+
+--- Whether a step writes to a layer on a disk, and is covered.
+local function has_upper(step)
+  return INSTEAD[step.op] ~= nil and step.upper ~= nil
+end
+
+--- Which of its items the plan's own step would have reported.
+local function own_item(own, tried, item)
+  if not item or not has_upper(own) or tried.upper then
+    return item
+  end
+  return item == 1 and #own.lower + 1 or item <= #own.lower + 1 and item - 1 or nil
+end
+
+-- What would be used up, or taken from the host, is only looked at: what depends
+-- on it cannot be judged.
+local SPARED <const> = { take = true, interface = true }
+
+-- ---- the steps of a trial -------------------------------------------------
+
 ---@class userns.Attempt
----@field kind "new"|"copy"|"attach"|"change"|"reconfigure"|"tie"|"unmount"|"root"|"look"
----@field type string? of a file system
----@field source string? what is attached or copied
----@field target string? where
----@field recursive boolean?
----@field clear string[]? attributes that are taken away
----@field options string[]? of a new file system: "size=1m"
----@field flags table<string, true>? words of the lower floor's
+---@field plan userns.Plan
+---@field lost table<integer, boolean> steps of the plan that are not to be done
+---@field less table<integer, userns.Step> what is done in a step's place
+local methods <const> = {}
 
-local function text(value)
-  return type(value) == "string" and value or nil
-end
+local metatable <const> = { __index = methods }
 
-local function set_of(words)
-  local set <const> = {}
-  for _, word in ipairs(type(words) == "table" and words or { words }) do
-    set[word] = true
+--- An attempt at a plan.
+---@param plan userns.Plan
+---@param is_judged fun(step: userns.Step): boolean? of steps that are not to be done
+---@return userns.Attempt
+function attempt.new(plan, is_judged)
+  local lost <const> = {}
+  for number, step in ipairs(plan) do
+    lost[number] = is_judged(step) or nil
   end
-  return set
+  return setmetatable({ plan = plan, lost = lost, less = {} }, metatable)
 end
 
---- "key=value" for each option of a mount's data: a comma that belongs to a path is
---- escaped.
-local function split(data)
+--- Adds a step to a trial, unless it is lost; `number` is its line in the plan.
+local function add(self, steps, step, number)
+  local standing <const> = steps.standing
+  if self.lost[number] or not standing:allows(step) then
+    standing:lose(step)
+    return
+  end
+  steps[#steps + 1] = INSTEAD[step.op] and INSTEAD[step.op](step) or step
+  steps.numbers[#steps] = number
+  standing:add(step)
+  if SPARED[step.op] then
+    standing:lose(step)
+  end
+end
+
+--- Looks at the program before a filter binds the child.
+local function add_examination(self, steps)
+  local number <const> = #self.plan
+  local exec <const> = self.plan[number]
+  if not steps.examined then
+    steps.examined = true
+    add(self, steps, { op = "examine", paths = exec.paths, argv = exec.argv, env = exec.env, source = exec.source },
+      number)
+  end
+end
+
+--- Whatever has to come before it may be lost: a clone there is, if only so that
+--- the parent's own steps are gone through.
+local function add_end(self, steps)
+  if not steps.clone then
+    for number, step in ipairs(self.plan) do
+      if step.op == "clone" then
+        steps[#steps + 1] = copy_of(step, { namespaces = {} })
+        steps.numbers[#steps] = number
+      end
+    end
+  end
+  steps[#steps + 1] = { op = "leave" }
+  steps.numbers[#steps] = #self.plan
+end
+
+--- The steps that are left, each with its line in the plan, and how things stand
+--- after them.  A hook is not called: it is the host's.
+local function steps_of(self)
+  local steps <const> = { numbers = {}, standing = dependence.new() }
+  for number, step in ipairs(self.plan) do
+    if steps.standing.ended then
+      break
+    elseif step.op == "seccomp" or step.op == "exec" then
+      add_examination(self, steps)
+    end
+    if step.op ~= "exec" and step.op ~= "hook" then
+      add(self, steps, self.less[number] or step, number)
+    end
+    steps.clone = steps.clone or step.op == "clone"
+  end
+  add_end(self, steps)
+  return steps
+end
+
+-- ---- namespaces -----------------------------------------------------------
+
+--- What the clone is refused with these namespaces only; nil where it is not.
+local function clone_refusal(steps, at, namespaces)
+  local list <const> = table.move(steps, 1, at - 1, 1, {})
+  list[at] = copy_of(steps[at], { namespaces = namespaces })
+  table.move({ { op = "close_fds" }, { op = "leave" } }, 1, 2, at + 1, list)
+  local done <const>, err = trial.run(list)
+  return not done and error_object.locate(err, list) or nil
+end
+
+--- What the clone is refused for each type by itself, or with the user namespace
+--- that gives the privilege for it; empty where it is something else.
+local function refused_types(steps, at)
+  local refused <const> = {}
+  if clone_refusal(steps, at, {}) then
+    return refused
+  end
+  local user
+  for _, type in ipairs(steps[at].namespaces) do
+    refused[type] = clone_refusal(steps, at, user and { user, type } or { type })
+    user = type == "user" and type or user
+    if refused.user then
+      break -- nobody knows of the others
+    end
+  end
+  return refused
+end
+
+--- Notes a refusal for each type of namespace, and takes these away; whether
+--- there is more to try.  Without the user or the mnt namespace nothing is as it
+--- would be.
+local function note_clone(self, steps, at, whole)
+  local number <const>, step <const> = steps.numbers[at], steps[at]
+  local refused <const>, left <const> = refused_types(steps, at), {}
+  for _, type in ipairs(step.namespaces) do
+    local err <const> = refused[type]
+    if err then
+      err.step, err.path = number, type
+      self.report(err)
+    else
+      left[#left + 1] = type
+    end
+  end
+  if not next(refused) then
+    whole.step = number
+    self.report(error_object.locate(whole, self.plan))
+  end
+  self.less[number] = copy_of(step, { namespaces = left })
+  return next(refused) and not refused.user and not refused.mnt
+end
+
+-- ---- trying ---------------------------------------------------------------
+
+--- The plan, with what was tried in a step's place.
+local function as_tried(plan, number, step)
+  if step.op ~= plan[number].op or has_upper(plan[number]) then
+    return plan
+  end
+  return setmetatable({ [number] = step }, { __index = plan })
+end
+
+--- Notes what was refused, and takes it away; whether there is more to try.
+local function note(self, steps, err)
+  local at <const> = err.step
+  local step <const>, number <const> = steps[at], steps.numbers[at]
+  if not step then
+    self.report(err)
+    return false
+  elseif step.op == "clone" then
+    return note_clone(self, steps, at, err)
+  end
+  local less <const> = LESS[step.op] and LESS[step.op](step, err)
+  err.step, err.item = number, own_item(self.plan[number], step, err.item)
+  error_object.locate(err, as_tried(self.plan, number, step))
+  if not steps.standing:is_doubtful(step, err) then
+    self.report(err)
+  end
+  self.less[number] = less
+  self.lost[number] = not less or nil
+  return step.op ~= "leave"
+end
+
+-- What the kernel makes in the directory for its work, and leaves there.
+local LEFTOVERS <const> = { "work", "index" }
+
+--- Calls a function, and removes what the kernel has made in a directory
+--- meanwhile.
+local function cleanly(path, fn)
+  local directory <close> = sys.open(path, { "read", "directory" })
+  local made <const> = {}
+  for _, name in ipairs(directory and LEFTOVERS or {}) do
+    made[#made + 1] = not sys.stat(path .. "/" .. name, "nofollow") and name or nil
+  end
+  fn()
+  for _, name in ipairs(made) do
+    sys.rmdirat(directory, name)
+  end
+end
+
+--- The path of what is in a slot.
+local function path_in(plan, slot)
+  for _, step in ipairs(plan) do
+    if step.op == "open" and step.slot == slot then
+      return step.path
+    end
+  end
+end
+
+--- Has a layer on a disk mounted once as what it is, with nothing after it.
+local function try_upper(self, steps, at, from)
+  local list <const> = { numbers = steps.numbers, standing = steps.standing }
+  table.move(steps, 1, at - 1, 1, list)
+  list[at], list[at + 1] = self.plan[steps.numbers[at]], { op = "leave" }
+  cleanly(path_in(self.plan, list[at].work), function()
+    local done <const>, err = trial.run(list, from)
+    if not done then
+      note(self, list, err)
+    end
+  end)
+end
+
+--- What was degraded, in the words of the plan's steps.
+local function excused_of(self, steps, done)
   local list <const> = {}
-  for option in (data or ""):gsub("\\,", "\0"):gmatch("[^,]+") do
-    list[#list + 1] = (option:gsub("%z", "\\,"))
+  for _, err in ipairs(done and done.excused or {}) do
+    err.step = steps.numbers[err.step]
+    list[#list + 1] = not has_upper(self.plan[err.step]) and err or nil
   end
   return list
 end
 
--- ---- the lower floor ------------------------------------------------------
-
--- mount(2)'s operations, in the order in which the kernel goes by its flags.
-local OPERATIONS <const> = {
-  { "remount bind", "change" }, { "remount", "reconfigure" }, { "bind", "attach" }, { "rbind", "attach" },
-  { "shared", "tie" }, { "private", "tie" }, { "slave", "tie" }, { "unbindable", "tie" },
-  { "rshared", "tie" }, { "rprivate", "tie" }, { "rslave", "tie" }, { "runbindable", "tie" }, { "move", "move" },
-}
-
-local function has_all(flags, words)
-  for word in words:gmatch("%S+") do
-    if not flags[word] then
-      return false
+--- Tries until nothing more is refused, or nothing more can be judged.
+---@param from integer[] where the descriptors come from
+---@param report fun(err: userns.Error) gets each refusal, as spawn would return it
+---@return userns.Error[] excused of the last trial: refusals that did not end it
+---@return { feature: string, used: string, reason: string }[] degraded by the parent
+function methods:run(from, report)
+  self.report = report
+  local steps, done, err
+  repeat
+    steps = steps_of(self)
+    done, err = trial.run(steps, from)
+  until done or not note(self, steps, err)
+  for at, number in ipairs(done and steps.numbers or {}) do
+    if has_upper(self.plan[number]) then
+      try_upper(self, steps, at, from)
     end
   end
-  return true
-end
-
-local function operation(flags)
-  for _, row in ipairs(OPERATIONS) do
-    if has_all(flags, row[1]) then
-      return row[2]
-    end
-  end
-  return "new"
-end
-
--- Attributes as statfs(2) shows them.
-local SHOWN <const> = { "nosuid", "nodev", "noexec", "noatime", "nodiratime" }
-
---- The attributes that a mount has and a remount does not repeat.
-local function dropped(case, path, flags)
-  local fs <const> = path and case.evidence:statfs(path)
-  local list <const> = {}
-  if fs and fs.flags.ro and not (flags.ro or flags.readonly) then
-    list[1] = "readonly"
-  end
-  for _, word in ipairs(SHOWN) do
-    list[#list + 1] = fs and fs.flags[word] and not flags[word] and word or nil
-  end
-  return list
-end
-
-local LOWER <const> = {}
-
-function LOWER.mount(step, case)
-  local flags <const> = set_of(step.options)
-  local kind <const> = operation(flags)
-  local binds <const> = flags.bind or flags.rbind
-  return {
-    kind = kind, type = kind == "new" and step.type or nil, source = step.source, target = step.target, flags = flags,
-    copies = kind == "attach", recursive = flags.rbind or flags.recursive or flags.rec or not binds and nil,
-    clear = kind == "change" and dropped(case, step.target, flags) or nil, options = split(step.data),
-  }
-end
-
-function LOWER.open_tree(step)
-  local how <const> = step.options or {}
-  return { kind = how.clone and "copy" or "look", copies = how.clone, source = text(step.source),
-    recursive = how.recursive }
-end
-
-function LOWER.move_mount(step)
-  return { kind = "move", source = text(step.from), target = text(step.to), beneath = (step.options or {}).beneath }
-end
-
-function LOWER.mount_setattr(step)
-  local changes <const> = step.changes or {}
-  local clear <const> = type(changes.clear) == "table" and changes.clear or { changes.clear }
-  return { kind = changes.userns and "idmap" or "change", target = text(step.target), clear = clear,
-    set = set_of(changes.set), tie = changes.propagation, place = step.target }
-end
-
-function LOWER.fsopen(step)
-  return { kind = "new", type = step.type }
-end
-
-function LOWER.fsconfig(step)
-  return { kind = "new", type = step.context:type(), option = text(step.key) }
-end
-
-LOWER.fsmount = LOWER.fsconfig
-
-function LOWER.fspick(step)
-  return { kind = "reconfigure", target = text(step.target) }
-end
-
-function LOWER.umount(step)
-  return { kind = "unmount", target = step.target, flags = set_of(step.flags) }
-end
-
-function LOWER.pivot_root(step)
-  return { kind = "root", source = step.new, target = step.old }
-end
-
-function LOWER.chroot(step)
-  return { kind = "look", target = step.path }
-end
-
-function LOWER.open(step)
-  return { kind = "look", target = step.path, flags = set_of(step.how or "read") }
-end
-
--- ---- plans ----------------------------------------------------------------
-
-local UPPER <const> = {}
-
-function UPPER.open(step)
-  return { kind = step.copy and "copy" or "look", copies = step.copy, source = step.path, recursive = step.recursive }
-end
-
-function UPPER.idmap(step, case)
-  local copies <const> = case.err.syscall == "open_tree"
-  return { kind = copies and "copy" or "idmap", copies = copies, source = step.path, place = step.path,
-    recursive = step.recursive }
-end
-
-function UPPER.mount(step)
-  return { kind = "new", type = step.type, target = step.target, options = step.options or {} }
-end
-
-function UPPER.root_tmpfs(step)
-  return { kind = "new", type = "tmpfs", target = "/", options = step.options or {} }
-end
-
-function UPPER.overlay(step)
-  return { kind = "new", type = "overlay", target = step.target or "/" }
-end
-
-UPPER.root_overlay = UPPER.overlay
-
-local ATIMES <const> = { noatime = true, relatime = true, strictatime = true, nodiratime = true }
-
---- What is said of access times replaces what was.
-local function cleared(step)
-  local list <const> = table.move(step.clear or {}, 1, #(step.clear or {}), 1, {})
-  for _, word in ipairs(step.attrs or {}) do
-    list[#list + 1] = ATIMES[word] and word or nil
-  end
-  return list
-end
-
-function UPPER.bind(step, case)
-  local changes <const> = case.err.syscall == "mount_setattr" or case.err.syscall == "mount"
-  return { kind = changes and "change" or "attach", source = step.path, target = step.target, clear = cleared(step) }
-end
-
-UPPER.root_bind = UPPER.bind
-UPPER.remount = UPPER.bind
-
-function UPPER.propagation(step)
-  return { kind = "tie", target = "/", flags = { [step.kind] = true } }
-end
-
-function UPPER.pivot_root()
-  return { kind = "root" }
-end
-
---- What was tried, as far as it has to do with mounts.
----@param case userns.Case
----@return userns.Attempt attempt of kind "look" where nothing is known
-function attempt.of(case)
-  if not case.attempt then
-    local describe <const> = (case.arguments and LOWER or UPPER)[case.err.op]
-    case.attempt = describe and describe(case.step, case) or { kind = "look", target = text(case.step.target) }
-  end
-  return case.attempt
-end
-
---- What the kernel itself says is wrong with a new file system: it wrote so, or can
---- be asked again.
----@param case userns.Case
----@return string? words
----@return string? option that they are about
-function attempt.complaint(case)
-  local made <const> = attempt.of(case)
-  if case.err.detail then
-    return case.err.detail, case.err.item and (made.options or {})[case.err.item] or made.option
-  elseif case.complaint == nil then
-    local asks <const> = case.arguments and case.err.op == "mount" and made.kind == "new" and made.type
-    case.complaint = asks and table.pack(case.evidence:complaint(made.type, made.options)) or {}
-  end
-  return table.unpack(case.complaint, 1, 2)
-end
-
---- Whether the plan or the caller is in another user namespace than the first.
----@param case userns.Case
----@return boolean?
-function attempt.is_nested(case)
-  if case:makes "user" then
-    return true
-  end
-  local initial <const> = case.evidence:is_initial "user"
-  return initial ~= nil and not initial
-end
-
---- Whether the namespace of a type that the attempt is made in belongs to the user
---- namespace that it is made in.
----@param case userns.Case
----@param type string
----@return boolean?
-function attempt.owns(case, type)
-  if case.arguments == nil then
-    if case:has "join" then
-      return nil
-    elseif case:makes(type) then
-      return true
-    elseif case:makes "user" then
-      return false
-    end
-  end
-  return case.evidence:owns(type)
-end
-
---- Whether whoever tries has power over the mount namespace that it tries it in.
----@param case userns.Case
----@return boolean?
-function attempt.may_mount(case)
-  if case.arguments == nil and case:makes "user" then
-    return attempt.owns(case, "mnt")
-  elseif case.arguments == nil and case:has "join" then
-    return nil
-  end
-  local ns <close> = case.evidence:namespace("mnt", "self")
-  return ns and (case.evidence:has_power(ns))
+  return excused_of(self, steps, done), done and done.degraded or {}
 end
 
 return attempt

@@ -1,4 +1,5 @@
 -- A container: a description that has been checked, and what is made of it.
+local check = require "userns.check"
 local compile = require "userns.compile"
 local describe = require "userns.describe"
 local error_object = require "userns.error"
@@ -106,14 +107,6 @@ local function pack(box, spec, what, key)
   return box.last
 end
 
-local function descriptors(plan)
-  for _, step in ipairs(plan) do
-    if step.op == "descriptors" then
-      return step.fds
-    end
-  end
-end
-
 --- In a child of its own, from the start.
 local function launch_fresh(box, spec, what, key, hold)
   local packed <const>, err = pack(box, spec, what, key)
@@ -121,7 +114,7 @@ local function launch_fresh(box, spec, what, key, hold)
     return nil, err
   end
   local plan <const> = packed.plan
-  local set <const>, why = stdio.open(spec, descriptors(plan), plan.owner)
+  local set <const>, why = stdio.open(spec, stdio.entries(plan), plan.owner)
   if not set then
     return nil, why
   end
@@ -266,6 +259,21 @@ function methods:run(spec)
     return p:attach()
   end
   return p:wait()
+end
+
+--- Tries the description, and a process in it, in throw-away children: what would
+--- be refused here, all of it, and not only what comes first. The program is not
+--- executed, no hook is called, and nothing is left. What depends on something that
+--- is refused is not judged, nor is what a hook would have prepared. A mount that is
+--- moved, and an interface of the caller's, stay where they are; whether they are
+--- there is told.
+---@param spec userns.ProcessSpec? without one the description's own
+---@return userns.Check
+function methods:check(spec)
+  if spec ~= nil then
+    check_table(spec, "check")
+  end
+  return check.run(self[PRIVATE].description, spec)
 end
 
 --- The description as it is in force: every default written out.

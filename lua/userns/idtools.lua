@@ -68,11 +68,23 @@ local function check(pid, map, name)
   end
 end
 
+--- Where one of the two is.
+---@param name "newuidmap"|"newgidmap"
+---@return string? path
+---@return userns.Error? err ENOENT
+function idtools.find(name)
+  local path <const> = tool.find(name, exists)
+  if path then
+    return path
+  end
+  return refuse { op = name, code = "ENOENT", path = name, message = "not found in PATH" }
+end
+
 local function find_and_run(name, pid, map)
   check(pid, map, name)
-  local path <const> = tool.find(name, exists)
+  local path <const>, err = idtools.find(name)
   if not path then
-    return refuse({ op = name, code = "ENOENT", path = name, message = "not found in PATH" }, pid, map)
+    return nil, err
   end
   return idtools.run(name, path, pid, map)
 end

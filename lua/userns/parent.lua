@@ -182,6 +182,10 @@ function methods:close(result)
   self.cgroups = {}
 end
 
+metatable.__close = function(self)
+  self:close()
+end
+
 --- Lets go of everything that was done: it stays.
 function methods:detach()
   for _, group in ipairs(self.cgroups) do

@@ -1,6 +1,6 @@
 -- Why no new file system is mounted: whose its namespace is, what it shows, and its
 -- options.
-local attempt = require "userns.attempt"
+local tried = require "userns.evidence.tried"
 
 local NEW <const> = "mount fsconfig fsmount fsopen root_tmpfs"
 local MADE <const> = "mount fsconfig fsmount"
@@ -30,7 +30,7 @@ local VIEWS <const> = {
 local FOR_USERS <const> = set_of("tmpfs ramfs proc sysfs devpts mqueue cgroup cgroup2 fuse")
 
 local function made(case)
-  return attempt.of(case)
+  return tried.of(case)
 end
 
 local function is_new(case)
@@ -60,7 +60,7 @@ local function view_row(types, type, cause)
       if not is_new(case) or not VIEWS[type_of(case)] or VIEWS[type_of(case)][2] ~= cause then
         return false
       end
-      local owned <const> = attempt.owns(case, type)
+      local owned <const> = tried.owns(case, type)
       if owned == nil then
         return nil
       end
@@ -143,7 +143,7 @@ local ROWS <const> = {
   {
     cause = "fs_not_userns", ops = MADE, codes = "EPERM", syscalls = "mount fsconfig",
     test = function(case)
-      if not is_new(case) or not attempt.is_nested(case) then
+      if not is_new(case) or not tried.is_nested(case) then
         return false
       end
       return FOR_ROOT[type_of(case)] or not FOR_USERS[type_of(case)] and nil
@@ -158,7 +158,7 @@ local ROWS <const> = {
   {
     cause = "too_revealing", ops = MADE, codes = "EPERM", syscalls = "mount fsmount",
     test = function(case)
-      if not is_new(case) or not attempt.is_nested(case) or type_of(case) ~= "proc" and type_of(case) ~= "sysfs" then
+      if not is_new(case) or not tried.is_nested(case) or type_of(case) ~= "proc" and type_of(case) ~= "sysfs" then
         return false
       end
       local places <const>, seen, readonly = covered(case)
@@ -218,14 +218,14 @@ end
 table.insert(ROWS, {
   cause = "fs_log", ops = NEW .. " fspick", codes = "EINVAL ENOENT ENOTDIR EBUSY EPERM EOPNOTSUPP ENODEV EBADF",
   test = function(case)
-    return type_of(case) ~= "overlay" and attempt.complaint(case) ~= nil
+    return type_of(case) ~= "overlay" and tried.complaint(case) ~= nil
   end,
   about = "the kernel says itself what is wrong with an option",
   why = function(case)
-    return "the kernel says: " .. attempt.complaint(case)
+    return "the kernel says: " .. tried.complaint(case)
   end,
   hint = function(case)
-    local words <const>, option <const> = attempt.complaint(case)
+    local words <const>, option <const> = tried.complaint(case)
     local what <const> = option and ("the option '%s'"):format(option) or "that option"
     return (words:find "[Ii]nvalid [ug]id" and "map that id, or drop " or "correct or drop ") .. what
   end,

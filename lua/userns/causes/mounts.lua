@@ -1,5 +1,5 @@
 -- Why a mount is not copied, attached, changed or taken away.
-local attempt = require "userns.attempt"
+local tried = require "userns.evidence.tried"
 
 local ATTACHES <const> = "mount move_mount bind take root_bind"
 local COPIES <const> = "mount open_tree open idmap mask readonly"
@@ -7,7 +7,7 @@ local CHANGES <const> = "mount mount_setattr remount bind root_bind readonly"
 local SHIFTS <const> = "mount_setattr idmap"
 
 local function made(case)
-  return attempt.of(case)
+  return tried.of(case)
 end
 
 local function is_kind(case, kind)
@@ -36,7 +36,7 @@ end
 
 local function is_locked_tree(case)
   local a <const> = made(case)
-  if not a.copies or a.recursive or not attempt.is_nested(case) then
+  if not a.copies or a.recursive or not tried.is_nested(case) then
     return false
   end
   return #below(case) > 0
@@ -83,7 +83,7 @@ local function taken(case)
 end
 
 local function is_locked_flag(case)
-  if not is_kind(case, "change") or not attempt.is_nested(case) then
+  if not is_kind(case, "change") or not tried.is_nested(case) then
     return false
   end
   return #taken(case) > 0 or nil
@@ -182,7 +182,7 @@ return {
   {
     cause = "locked", ops = "mount move_mount", codes = "EINVAL",
     test = function(case)
-      return is_kind(case, "move") and attempt.is_nested(case) and is_mount(case, made(case).source) or false
+      return is_kind(case, "move") and tried.is_nested(case) and is_mount(case, made(case).source) or false
     end,
     about = "a mount that came from a more privileged namespace stays where it is",
     why = function(case)
@@ -288,7 +288,7 @@ return {
   {
     cause = "other_userns", ops = "mount fsconfig", codes = "EPERM",
     test = function(case)
-      return is_kind(case, "reconfigure") and attempt.is_nested(case) and nil
+      return is_kind(case, "reconfigure") and tried.is_nested(case) and nil
     end,
     about = "a file system is changed only by who has power over the user namespace that it was mounted in",
     why = "the file system itself belongs to another user namespace: only its mounts here can be changed",
@@ -332,7 +332,7 @@ return {
   {
     cause = "idmap_same_userns", ops = SHIFTS, codes = "EINVAL",
     test = function(case)
-      return is_kind(case, "idmap") and attempt.is_nested(case) and type_at(case) == "tmpfs" and nil
+      return is_kind(case, "idmap") and tried.is_nested(case) and type_at(case) == "tmpfs" and nil
     end,
     why = "the file system was mounted in that user namespace, whose ids it has already",
     hint = "hand over a user namespace with other maps",
@@ -416,7 +416,7 @@ return {
   {
     cause = "locked", ops = "umount", codes = "EINVAL",
     test = function(case)
-      return is_mount(case, made(case).target) and attempt.is_nested(case) or false
+      return is_mount(case, made(case).target) and tried.is_nested(case) or false
     end,
     about = "a mount that came from a more privileged namespace is not taken away alone",
     why = function(case)

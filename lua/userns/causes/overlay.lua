@@ -1,5 +1,5 @@
 -- Why directories are not stacked: what overlayfs asks of its layers.
-local attempt = require "userns.attempt"
+local tried = require "userns.evidence.tried"
 
 local OVERLAYS <const> = "mount overlay root_overlay fsconfig"
 
@@ -49,7 +49,7 @@ end
 --- The layers' paths; nil for what is no overlay, or whose layers are not known.
 local function layers(case)
   if case.layers == nil then
-    local made <const> = attempt.of(case)
+    local made <const> = tried.of(case)
     local known <const> = made.type == "overlay" and case.err.op ~= "fsconfig"
     case.layers = known and (case.step.lower and of_step(case) or of_options(made.options)) or false
   end
@@ -57,11 +57,11 @@ local function layers(case)
 end
 
 local function is_overlay(case)
-  return attempt.of(case).type == "overlay"
+  return tried.of(case).type == "overlay"
 end
 
 local function says(case, pattern)
-  local words <const> = is_overlay(case) and attempt.complaint(case)
+  local words <const> = is_overlay(case) and tried.complaint(case)
   return words and words:find(pattern) ~= nil or false
 end
 
@@ -146,7 +146,7 @@ local function depth(case, path, seen)
 end
 
 local function uncovering(case)
-  if not attempt.is_nested(case) then
+  if not tried.is_nested(case) then
     return nil
   end
   local path <const> = first(case, function(layer)
@@ -351,11 +351,11 @@ return {
   {
     cause = "fs_log", ops = OVERLAYS, codes = "EINVAL EPERM ENOENT ENOTDIR EBUSY EOPNOTSUPP",
     test = function(case)
-      return is_overlay(case) and attempt.complaint(case) ~= nil
+      return is_overlay(case) and tried.complaint(case) ~= nil
     end,
     about = "the kernel says itself what is wrong with an option",
     why = function(case)
-      return "the kernel says: " .. attempt.complaint(case)
+      return "the kernel says: " .. tried.complaint(case)
     end,
     hint = "correct or drop that layer or option",
   },
@@ -391,7 +391,7 @@ return {
     cause = "needs_userxattr", ops = OVERLAYS, codes = "EPERM",
     test = function(case)
       local given <const> = (layers(case) or {}).given or {}
-      return attempt.is_nested(case) and (given.metacopy or given.redirect_dir or given.verity or given.nfs_export)
+      return tried.is_nested(case) and (given.metacopy or given.redirect_dir or given.verity or given.nfs_export)
         ~= nil
     end,
     about = "options that store attributes only root of the first user namespace may write",

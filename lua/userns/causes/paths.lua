@@ -1,6 +1,6 @@
 -- Why a file or directory is not found, or is not what is needed there.  What a
 -- child was refused it has looked at itself: nobody else sees its tree.
-local attempt = require "userns.attempt"
+local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
 local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open"
@@ -12,7 +12,7 @@ local function obstacle(case)
   if case.found.code or not case.arguments then
     return case.found.code and case.found or nil
   end
-  local made <const> = attempt.of(case)
+  local made <const> = tried.of(case)
   for _, path in ipairs { made.target or false, made.copies ~= false and made.source or false } do
     local found <const> = path and case.evidence:obstacle(path)
     if found and found.code == case.err.code then
@@ -40,7 +40,7 @@ local function kind(case, path)
 end
 
 local function mismatch(case)
-  local made <const> = attempt.of(case)
+  local made <const> = tried.of(case)
   if made.kind ~= "attach" and made.kind ~= "move" then
     return nil
   end
@@ -79,7 +79,7 @@ return {
   {
     cause = "not_directory", ops = "mount", codes = "ENOTDIR",
     test = function(case)
-      local made <const> = attempt.of(case)
+      local made <const> = tried.of(case)
       local what <const>, is_directory <const> = kind(case, case.arguments and made.target)
       return made.kind == "new" and what ~= nil and not is_directory
         or case.found.path == case.step.target and case.found.type ~= nil and case.found.type ~= "directory"
@@ -267,7 +267,7 @@ return {
     test = function(case)
       local path <const> = case.arguments and case.step.path
       return path ~= nil and case.evidence:stat(path) ~= nil and case.evidence:obstacle(path) == nil
-        and not case.evidence:may(path, attempt.of(case).flags.write and "write" or "read")
+        and not case.evidence:may(path, tried.of(case).flags.write and "write" or "read")
     end,
     about = "the file's mode does not allow it",
     why = function(case)

@@ -1,5 +1,5 @@
 -- Who may change mounts at all: the kernel asks first of all.
-local attempt = require "userns.attempt"
+local tried = require "userns.evidence.tried"
 
 local CHANGES <const> = "mount bind overlay open root_host root_bind root_tmpfs root_overlay propagation mask readonly "
   .. "remount pivot_root lock_mounts open_tree move_mount mount_setattr fsopen fsconfig fsmount fspick umount take "
@@ -12,18 +12,18 @@ local CALLS <const> = "mount umount2 open_tree move_mount mount_setattr fsopen f
 local HOOKED <const> = "mount umount2 move_mount pivot_root"
 
 local function is_apart(case)
-  return attempt.owns(case, "mnt") == false
+  return tried.owns(case, "mnt") == false
 end
 
 return {
   {
     cause = "no_cap", ops = CHANGES, codes = "EPERM", syscalls = CALLS,
     test = function(case)
-      local made <const> = attempt.of(case)
+      local made <const> = tried.of(case)
       if case.err.syscall == "open_tree" and not made.copies then
         return false
       end
-      local may <const> = attempt.may_mount(case)
+      local may <const> = tried.may_mount(case)
       if may == nil then
         return nil
       end

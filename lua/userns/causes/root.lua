@@ -1,5 +1,5 @@
 -- Why a root or a working directory is not taken, or mounts are not tied.
-local attempt = require "userns.attempt"
+local tried = require "userns.evidence.tried"
 
 local function is_mount(case, path)
   local on <const> = path and case.evidence:mount_of(path)
@@ -112,7 +112,7 @@ return {
   {
     cause = "locked", ops = PIVOTS, codes = "EINVAL",
     test = function(case)
-      return case.arguments ~= nil and attempt.is_nested(case) and is_mount(case, case.step.new) and nil
+      return case.arguments ~= nil and tried.is_nested(case) and is_mount(case, case.step.new) and nil
     end,
     about = "the new root is a mount that came from a more privileged namespace",
     why = function(case)
