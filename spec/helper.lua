@@ -109,24 +109,6 @@ function helper.rounds(count)
   return helper.is_guest and math.max(count // 20, math.min(count, 5)) or count
 end
 
--- A pid namespace of its own, so that whatever is left is ours; its first process
--- is a shell, which reaps it.
-local OWN <const> = (helper.privilege == "user" and "unshare --user --map-current-user" or "unshare")
-  .. " --pid --fork --mount-proc"
-
---- Kills so many hosts in the midst of launches, each at a moment of its own; what
---- came of it.
----@param host "single"|"threaded"
----@param kind "plain"|"init"|"prepared"
----@param count integer
----@return string
-function helper.kill_hosts(host, kind, count)
-  local command <const> = "LUA_PATH=%s LUA_CPATH=%s %s sh -c 'lua5.4 spec/support/killer.lua %s %s %d; exit $?'"
-  local result <const> = helper.shell(command
-    :format(quote(package.path), quote(package.cpath), OWN, host, kind, count))
-  return result.out .. result.err
-end
-
 -- ---- the host's side ------------------------------------------------------
 
 --- An empty directory, which whoever a container's root is may enter.
