@@ -40,23 +40,17 @@ static lua_Integer device_number(dev_t device)
     return (lua_Integer)((uint64_t)major(device) << 32 | minor(device));
 }
 
-static void set_integer(lua_State *L, const char *field, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
-}
-
 static void push_stat(lua_State *L, const struct stat *st)
 {
     lua_createtable(L, 0, 7);
     lua_pushstring(L, type_name(st->st_mode));
     lua_setfield(L, -2, "type");
-    set_integer(L, "mode", st->st_mode & 07777);
-    set_integer(L, "uid", st->st_uid);
-    set_integer(L, "gid", st->st_gid);
-    set_integer(L, "size", (lua_Integer)st->st_size);
-    set_integer(L, "device", device_number(st->st_dev));
-    set_integer(L, "inode", (lua_Integer)st->st_ino);
+    userns_set_integer(L, "mode", st->st_mode & 07777);
+    userns_set_integer(L, "uid", st->st_uid);
+    userns_set_integer(L, "gid", st->st_gid);
+    userns_set_integer(L, "size", (lua_Integer)st->st_size);
+    userns_set_integer(L, "device", device_number(st->st_dev));
+    userns_set_integer(L, "inode", (lua_Integer)st->st_ino);
 }
 
 static const struct word stat_words[] = {

@@ -33,12 +33,6 @@ static const char *syscall_name(uint32_t number)
     }
 }
 
-static void set_integer(lua_State *L, const char *field, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
-}
-
 /* The child ended before it had a program, and not by a step's failure. */
 static void explain_end(lua_State *L, int status)
 {
@@ -64,9 +58,9 @@ static void push_report(lua_State *L, const struct report *report)
                       refused ? syscall_name(report->syscall) : NULL,
                       report->error, NULL);
     if (report->step > 0)
-        set_integer(L, "step", report->step);
+        userns_set_integer(L, "step", report->step);
     if (report->item > 0)
-        set_integer(L, "item", report->item);
+        userns_set_integer(L, "item", report->item);
 }
 
 static int push_failure(lua_State *L, const struct launch *l)
@@ -83,7 +77,7 @@ static int return_called(lua_State *L, const struct launch *l)
 {
     if (!lua_istable(L, -1))
         return lua_error(L);
-    set_integer(L, "step", l->failure.step);
+    userns_set_integer(L, "step", l->failure.step);
     lua_pushnil(L);
     lua_insert(L, -2);
     return 2;

@@ -41,11 +41,6 @@ function idtools.run(name, path, pid, map)
   return nil, sys.error { op = name, code = "EPERM", path = path, message = complaint(result, name) }
 end
 
-local function exists(path)
-  local fd <close> = sys.open(path, "path")
-  return fd ~= nil
-end
-
 local function check(pid, map, name)
   if math.type(pid) ~= "integer" or pid < 1 then
     error(("bad argument #1 to '%s' (pid expected, an integer of 1 or more)"):format(name), 3)
@@ -64,7 +59,7 @@ end
 
 local function find_and_run(name, pid, map)
   check(pid, map, name)
-  local path <const> = tool.find(name, exists)
+  local path <const> = tool.find(name)
   if not path then
     return nil, sys.error {
       op = name, code = "ENOENT", path = name, message = "not found in PATH", hint = "Debian's package uidmap has it",
