@@ -90,6 +90,12 @@ end
 --- privilege over the namespaces made together with it.
 helper.rootless = "unshare --user --map-root-user"
 
+--- One that gives it mounts of its own, for the container to find.
+helper.own_mounts = (helper.privilege == "root" and "unshare" or helper.rootless) .. " --mount"
+
+--- One that takes its capabilities, where it has any.
+helper.unprivileged = helper.privilege == "user" and "" or "setpriv --inh-caps=-all --bounding-set=-all"
+
 --- Whether the machine is emulated, on which everything takes ten times as long.
 helper.is_guest = os.getenv("GUEST") ~= nil
 
@@ -107,6 +113,30 @@ end
 ---@return integer
 function helper.rounds(count)
   return helper.is_guest and math.max(count // 20, math.min(count, 5)) or count
+end
+
+-- ---- calls ----------------------------------------------------------------
+
+--- Above the largest pid that Linux gives.
+helper.no_pid = 4194305
+
+--- What is raised by a call that is wrong: the argument's number, and what is said
+--- of it.
+function helper.bad_argument(fn, ...)
+  local ok <const>, message <const> = pcall(fn, ...)
+  assert(not ok, "nothing was raised")
+  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
+end
+
+--- The fields of the error that a call returned.
+function helper.failure(done, err)
+  assert.is_nil(done)
+  return (helper.told(err))
+end
+
+--- What a script prints that printed each of these.
+function helper.lines(...)
+  return table.concat({ ... }, "\n") .. "\n"
 end
 
 -- ---- the host's side ------------------------------------------------------
@@ -172,7 +202,7 @@ local function missing(list, other)
   return lacking
 end
 
-local before
+local before, directory
 
 --- For before_each and after_each: a test leaves no descriptor, child or mount
 --- behind, whatever has not been collected yet.
@@ -184,6 +214,21 @@ end
 function helper.check_count()
   local after <const> = belongings()
   assert.same({ left = {}, lost = {} }, { left = missing(after, before), lost = missing(before, after) })
+end
+
+--- The same where a test has a directory, too, which the container's root may
+--- write to, whoever that is.
+---@return string path
+function helper.set_up()
+  directory = helper.directory()
+  assert(os.execute("chmod 777 " .. directory))
+  helper.count()
+  return directory
+end
+
+function helper.tear_down()
+  helper.check_count()
+  helper.remove(directory)
 end
 
 -- ---- the container's side -------------------------------------------------

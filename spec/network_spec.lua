@@ -5,6 +5,8 @@ local helper <const> = require "spec.helper"
 local userns <const> = require "userns"
 local validate <const> = require "userns.validate"
 
+local lines <const> = helper.lines
+
 local way <const> = helper.privilege
 
 -- Where the caller may do what it likes with the network.
@@ -79,10 +81,6 @@ local FAMILY <const> = [[
 
 local function output(script, wrapper)
   return helper.output(PRELUDE .. script, wrapper or own_net)
-end
-
-local function lines(...)
-  return table.concat({ ... }, "\n") .. "\n"
 end
 
 local function problems(description)

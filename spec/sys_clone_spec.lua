@@ -1,12 +1,11 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
+local refusal <const>, failure <const> = helper.bad_argument, helper.failure
+local lines <const>, unprivileged <const> = helper.lines, helper.unprivileged
+
 local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/host"
 local THREADS <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/threads"
-
--- The program is uid 0 without a capability where the specs are, else as it is.
-local unprivileged <const> = helper.privilege == "user" and ""
-  or "setpriv --inh-caps=-all --bounding-set=-all"
 
 -- No more than this many descriptors.
 local LIMIT <const> = 16
@@ -42,21 +41,6 @@ local sleep <const> = load(PRELUDE .. " return sleep")()
 
 local function output(script, wrapper)
   return helper.output(PRELUDE .. script, wrapper)
-end
-
-local function lines(...)
-  return table.concat({ ... }, "\n") .. "\n"
-end
-
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
-
-local function failure(done, err)
-  assert.is_nil(done)
-  return helper.fields(err)
 end
 
 local function words(...)

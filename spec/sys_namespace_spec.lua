@@ -1,12 +1,8 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
--- Above the largest pid that Linux gives.
-local NO_PID <const> = 4194305
-
--- The program is uid 0 without a capability where the specs are, else as it is.
-local unprivileged <const> = helper.privilege == "user" and ""
-  or "setpriv --inh-caps=-all --bounding-set=-all"
+local refusal <const>, failure <const>, lines <const> = helper.bad_argument, helper.failure, helper.lines
+local unprivileged <const>, NO_PID <const> = helper.unprivileged, helper.no_pid
 
 -- What follows is for scripts too, which print what they see.
 local PRELUDE <const> = [[
@@ -41,21 +37,6 @@ local link <const>, sleeper <const> = load(PRELUDE .. " return link, sleeper")()
 
 local function output(script, wrapper)
   return helper.output(PRELUDE .. script, wrapper)
-end
-
-local function lines(...)
-  return table.concat({ ... }, "\n") .. "\n"
-end
-
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
-
-local function failure(done, err)
-  assert.is_nil(done)
-  return helper.fields(err)
 end
 
 local function named(handle)
