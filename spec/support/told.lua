@@ -65,7 +65,7 @@ local PRELUDE <const> = [[
 
   -- A filter on the interpreter, which answers some calls with an error or ends it.
   local function filter(names, errno, args)
-    local rule = { names = names, action = errno and "errno" or "kill_process", errno = errno, args = args }
+    local rule = { names = names, action = errno and "errno" or "kill", errno = errno, args = args }
     local box = assert(userns.container { seccomp = { default = "allow", rules = { rule } } })
     for _, step in ipairs(assert(box:plan { "/bin/true" })) do
       if step.op == "seccomp" then
