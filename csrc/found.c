@@ -32,6 +32,8 @@ static void set_program(lua_State *L, const struct found *f)
     userns_set_integer(L, "item", f->item);
     userns_set_integer(L, "depth", f->depth);
     userns_set_string(L, "needed_by", format_name(f->needed_by));
+    if (f->needed[0] != '\0')
+        userns_set_string(L, "needed", f->needed);
     if (f->by[0] != '\0')
         userns_set_string(L, "by", f->by);
     userns_set_string(L, "access", userns_errno_name(f->access));

@@ -145,6 +145,7 @@ struct found {
     uint32_t item;      /* which candidate, from 1; 0: it is no program */
     uint32_t depth;     /* 0: the program itself */
     uint32_t needed_by; /* enum format */
+    char needed[4096];  /* where it is to be, if it is not the program itself */
     char by[256];       /* what needs it, where it is not the program itself */
     int32_t access;     /* errno of access(2) */
     uint32_t noexec;

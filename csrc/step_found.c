@@ -285,17 +285,16 @@ void step_find_program(struct found *f, const char *path)
 {
     char needed[PATH_SIZE];
     f->needed_by = FORMAT_UNKNOWN;
-    f->by[0] = '\0';
+    f->by[0] = f->needed[0] = '\0';
     look_at(f, path, needed);
     for (f->depth = 0; f->depth < DEPTH && *needed != '\0'; f->depth++) {
-        char next[PATH_SIZE];
         if (f->access != 0 || f->noexec)
             return;
         if (f->depth > 0)
             copy_text(f->by, sizeof f->by, f->path);
         f->needed_by = f->format;
-        copy_text(next, sizeof next, needed);
-        look_at(f, next, needed);
+        copy_text(f->needed, sizeof f->needed, needed);
+        look_at(f, f->needed, needed);
     }
 }
 

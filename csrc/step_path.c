@@ -230,8 +230,10 @@ long userns_do_file(struct child *c, const struct step_file *s)
     shut(made);
     /* Not to wait for a FIFO's reader. */
     long fd = step_resolve(c, path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
+    if (fd < 0) {
+        step_find_place(c, c->root, path);
         return fd;
+    }
     long error = fill_file(c, fd, s);
     shut(fd);
     return error;

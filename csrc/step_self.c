@@ -258,11 +258,9 @@ long userns_do_chdir(struct child *c, const struct step_chdir *s)
         .resolve = RESOLVE_NO_MAGICLINKS,
     };
     long fd = CALL(c, openat2, AT_FDCWD, text(c, s->path), &how, sizeof how);
-    if (fd < 0) {
+    long error = fd < 0 ? fd : CALL(c, fchdir, fd);
+    if (error < 0)
         step_find_place(c, AT_FDCWD, text(c, s->path));
-        return fd;
-    }
-    long error = CALL(c, fchdir, fd);
     shut(fd);
     if (error == 0)
         error = step_is_inside(c);

@@ -15,7 +15,7 @@
 -- nothing else is left.
 local SUBJECTS <const> = {
   "filters", "clone", "setns", "idmap", "idtools", "identity", "confinement", "settings", "cgroup", "network",
-  "lifetime", "leftover",
+  "lifetime", "program", "power", "paths", "mounts", "filesystems", "overlay", "root", "leftover",
 }
 
 local function set_of(words)

@@ -126,62 +126,6 @@ local function path_of(step)
   return SUBJECT[step.op] and step[SUBJECT[step.op]] or step.target or step.path or step.user or step.group
 end
 
--- What errno's own words do not say, by op and code.
-local HINTS <const> = {
-  { ops = { bind = true, mount = true, dir = true, file = true, symlink = true }, code = "ENOENT", place = true,
-    hint = "the target does not exist, and making it here would leave traces outside the container; "
-      .. "create it, or use a tmpfs above it" },
-  { ops = { file = true }, code = "EEXIST",
-    hint = "the file exists in a tree that is not the container's own" },
-  { ops = { symlink = true }, code = "EROFS",
-    hint = "a link here would leave traces outside the container; use a tmpfs above it" },
-  { ops = { exec = true }, code = "EACCES", under = "landlock",
-    hint = "Landlock must allow to execute and read the program, its ELF interpreter and what they load" },
-  { ops = { propagation = true }, code = "EINVAL",
-    hint = "the caller is chrooted into a directory that is no mount; bind that onto itself first" },
-  { ops = { chdir = true }, code = "ENOENT", syscall = "getcwd",
-    hint = "the directory is outside the container's root" },
-  { ops = { overlay = true, root_overlay = true }, code = "EINVAL", syscall = "fsconfig",
-    hint = "perhaps a layer has mounts below it, which a new user namespace may not uncover; or `upper` and `work` are "
-      .. "not on one file system that can be an upper layer" },
-  { ops = { overlay = true, root_overlay = true }, code = "ELOOP", hint = "no layer may lie inside another" },
-  { ops = { bind = true }, code = "EINVAL", syscall = "move_mount",
-    hint = "a prepared mount is attached nowhere, and is used up by one launch" },
-  { ops = { open = true }, code = "ESTALE", hint = "what the caller has open is not what is found under its name now" },
-  { ops = { open = true }, code = "ENODEV", hint = "a device is what its number says, not what its name promises" },
-  { ops = { idmap = true }, code = "EPERM",
-    hint = "ids of a mount are shifted by who may administer its file system: root of the host, or of the user "
-      .. "namespace it was mounted in" },
-}
-
-local function has(plan, op)
-  for _, step in ipairs(plan) do
-    if step.op == op then
-      return true
-    end
-  end
-  return false
-end
-
-local function is_named(step)
-  return step.user or step.group or step.names
-end
-
---- Whether a row is about this failure: everything that it names must be so.
-local function fits(row, step, err, plan)
-  return row.ops[step.op] and row.code == err.code and (not row.place or PLACE[err.syscall])
-    and (not row.syscall or row.syscall == err.syscall) and (not row.source or row.source == step.source)
-    and (not row.named or is_named(step)) and (not row.under or has(plan, row.under))
-end
-
-local function hint_for(step, err, plan)
-  for _, row in ipairs(HINTS) do
-    if fits(row, step, err, plan) then
-      return row.hint
-    end
-  end
-end
-
 --- Fills in, from the plan, what the engine's report of a failed step means.
 ---@param err userns.Error with step, and item where the step has several
 ---@param plan userns.Plan
@@ -197,7 +141,6 @@ function error_object.locate(err, plan)
   err.side = step.side
   err.path = part[2] or path_of(step)
   err.field = step.source and step.source .. (part[1] or "")
-  err.hint = hint_for(step, err, plan)
   require "userns.diagnose".step(err, step, plan) -- only now: no host pays for it that is refused nothing
   err.item = nil
   return err

@@ -2,6 +2,7 @@
 -- asked for, once, without any effect on what is looked at.  An answer is nil
 -- where nothing can be said.
 local cgroups = require "userns.cgroups"
+local files = require "userns.evidence.files"
 local handles = require "userns.schema.handles"
 local mountinfo = require "userns.mountinfo"
 local namespaces = require "userns.evidence.namespaces"
@@ -20,7 +21,9 @@ local evidence = {}
 ---@field capabilities fun(): string[]? effective ones
 ---@field cgroups fun(): userns.Hierarchy[]? as cgroups.read has them
 ---@field file_caps fun(path: string): string|false|nil
+---@field fsopen fun(type: string): userns.FsContext?
 ---@field ids fun(): integer, integer effective user and group id
+---@field landlock_abi fun(): integer?
 ---@field map fun(kind: "uid"|"gid", target: any): table?
 ---@field modules fun(): string[]?
 ---@field mounts fun(): userns.Mount[]?
@@ -50,11 +53,13 @@ local HOST <const> = {
   end,
   cgroups = cgroups.read,
   file_caps = sys.get_file_caps,
+  fsopen = sys.fsopen,
   ids = function()
     local _, uid <const> = sys.getresuid()
     local _, gid <const> = sys.getresgid()
     return uid, gid
   end,
+  landlock_abi = sys.landlock_abi,
   map = function(kind, target)
     return (sys["read_" .. kind .. "_map"](target))
   end,
@@ -73,8 +78,10 @@ local HOST <const> = {
 local methods <const> = {}
 methods.__index = methods
 
-for name, method in pairs(namespaces) do
-  methods[name] = method
+for _, room in ipairs { files, namespaces } do
+  for name, method in pairs(room) do
+    methods[name] = method
+  end
 end
 
 --- Evidence about the calling process.
@@ -295,27 +302,6 @@ end
 ---@return table? as sys.mount_of's
 function methods:mount_of(path)
   return (ask(self, "mount_of", path))
-end
-
---- The first part of a path that stops whoever follows it.
----@param path string
----@return string? part the path as far as that
----@return string? code ENOENT: it is not there; ENOTDIR; EACCES: it may not be
----  searched; ELOOP
-function methods:obstacle(path)
-  local part = path:sub(1, 1) == "/" and "/" or "."
-  for name in path:gmatch("[^/]+") do
-    local ok, err = ask(self, "access", part, "execute")
-    if not ok then
-      return part, err and err.code
-    end
-    part = (part == "/" and "/" or part .. "/") .. name
-    ok, err = ask(self, "access", part)
-    if not ok then
-      return part, err and err.code
-    end
-  end
-  return nil
 end
 
 --- The path of a program in the caller's PATH.

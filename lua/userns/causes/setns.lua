@@ -172,7 +172,8 @@ local function path_pid(case)
 end
 
 local function obstacle(case)
-  return case.evidence:obstacle(case.err.path or "")
+  local found <const> = case.evidence:obstacle(case.err.path or "")
+  return found and found.path
 end
 
 return {
