@@ -243,7 +243,7 @@ end
 --- the advice that goes with it. The step must be the plan's, and is left out;
 --- where there is no plan, it must have failed for the same reason.
 ---@return table fields
----@return table advice hint, cause, causes
+---@return table advice cause, why, hint, causes
 function helper.refusal(description, process)
   local box <const> = assert(require "userns".container(description))
   local plan <const>, unplanned <const> = box:plan(process)
@@ -258,7 +258,7 @@ function helper.refusal(description, process)
     assert.same({ op = step.op, side = step.side }, { op = fields.op, side = fields.side })
     fields.step, fields.side = nil, nil
   end
-  for _, name in ipairs { "hint", "cause", "causes" } do
+  for _, name in ipairs { "cause", "why", "hint", "causes" } do
     advice[name], fields[name] = fields[name], nil
   end
   return fields, advice
