@@ -77,13 +77,19 @@ function helper.output(script, wrapper)
   return result.out
 end
 
---- The fields of an error object (or any table) as a plain table.
+local ADVICE <const> = { cause = true, why = true, hint = true, causes = true }
+
+--- The fields of an error object (or any table) as a plain table, and apart from them
+--- what it says of the reason.
+---@return table fields
+---@return table advice cause, why, hint, causes
 function helper.fields(object)
-  local plain <const> = {}
+  local plain <const>, advice <const> = {}, {}
   for key, value in pairs(object) do
-    plain[key] = value
+    local part <const> = ADVICE[key] and advice or plain
+    part[key] = value
   end
-  return plain
+  return plain, advice
 end
 
 --- A wrapper that gives a script its own user namespace, and with it the
@@ -252,14 +258,11 @@ function helper.refusal(description, process)
   if not plan then
     assert.same(unplanned, err)
   end
-  local fields <const>, advice <const> = helper.fields(err), {}
+  local fields <const>, advice <const> = helper.fields(err)
   if fields.step then
     local step <const> = plan[fields.step]
     assert.same({ op = step.op, side = step.side }, { op = fields.op, side = fields.side })
     fields.step, fields.side = nil, nil
-  end
-  for _, name in ipairs { "cause", "why", "hint", "causes" } do
-    advice[name], fields[name] = fields[name], nil
   end
   return fields, advice
 end
