@@ -77,13 +77,19 @@ function helper.output(script, wrapper)
   return result.out
 end
 
---- The fields of an error object (or any table) as a plain table.
+local ADVICE <const> = { cause = true, why = true, hint = true, causes = true }
+
+--- The fields of an error object (or any table) as a plain table, and apart from them
+--- what it says of the reason.
+---@return table fields
+---@return table advice cause, why, hint, causes
 function helper.fields(object)
-  local plain <const> = {}
+  local plain <const>, advice <const> = {}, {}
   for key, value in pairs(object) do
-    plain[key] = value
+    local part <const> = ADVICE[key] and advice or plain
+    part[key] = value
   end
-  return plain
+  return plain, advice
 end
 
 --- A wrapper that gives a script its own user namespace, and with it the
@@ -128,7 +134,7 @@ function helper.bad_argument(fn, ...)
   return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
 end
 
---- The fields of the error that a call returned.
+--- The fields of the error that a call returned, without the advice.
 function helper.failure(done, err)
   assert.is_nil(done)
   return (helper.told(err))

@@ -13,11 +13,11 @@ local validate = {}
 local function check(record, value, name)
   local problems <const>, bad <const> = {}, {}
   local whole = false
-  record.check(value, function(path, message)
+  record.check(value, function(path, message, cause)
     local inner <const> = path:sub(#name + 1)
     bad[inner:match("^%.?([^.%[]*)")] = true
     whole = whole or inner == ""
-    problems[#problems + 1] = { field = path ~= "" and path or nil, message = message }
+    problems[#problems + 1] = { field = path ~= "" and path or nil, message = message, cause = cause }
   end, name)
   return problems, bad, whole
 end
@@ -61,8 +61,8 @@ local function add_rules(problems, table_of_rules, value, bad, prefix)
       judged = judged and not bad[field]
     end
     if judged then
-      rule.check(value, function(path, message)
-        problems[#problems + 1] = { field = prefix .. path, message = message }
+      rule.check(value, function(path, message, cause)
+        problems[#problems + 1] = { field = prefix .. path, message = message, cause = cause }
       end)
     end
   end
