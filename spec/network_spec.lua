@@ -338,7 +338,7 @@ describe("a network", function()
       refused(veth { name = "a", peer = { address = { "10.0.0.1/24", "10.0.0.1/24" } } })
       refused(veth { name = "a", peer = { netns = "/nowhere" } })
       refused(veth { name = "a", address = { "10.0.0.2/24", "10.0.0.2/24" } })
-      print(refused(veth { name = "a", address = "10.0.0.2/24", gateway = "10.1.0.1" }).hint)
+      print(refused(veth { name = "a", address = "10.0.0.2/24", gateway = "10.1.0.1" }).why)
       print(names())
     ]])
   end)
@@ -349,9 +349,9 @@ describe("a network", function()
     assert.equal(lines(
       "nil\tveth\tsendto\tEPERM\t%s\tnetwork.veth[1]\tparent",
       "nil\tinterface\tsendto\tEPERM\tlo\tnetwork.interfaces[1]\tparent",
-      "interfaces of the caller's namespace need CAP_NET_ADMIN over it; `uplink` needs no privilege"), (output([[
+      "no_cap_net_admin"), (output([[
       refused { network = { veth = { { name = "eth0" } } } }
-      print(refused { network = { interfaces = { { name = "lo", as = "eth0" } } } }.hint)
+      print(refused { network = { interfaces = { { name = "lo", as = "eth0" } } } }.cause)
     ]], wrapper):gsub("ve%d+%.1", "%%s")))
   end)
 

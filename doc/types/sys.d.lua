@@ -190,6 +190,11 @@ function fsContext:mount(attributes) end
 ---See fsopen(2).
 function fsContext:fileno() end
 
+---The type of the file system that fsopen was given.
+---@return string|nil type nil for a context of fspick
+---See fsopen(2).
+function fsContext:type() end
+
 ---Lets go of the context; its mounts stay.  A second call does nothing.
 ---See close(2).
 function fsContext:close() end
@@ -946,10 +951,17 @@ function sys.landlock_abi() end
 ---How a system call is answered that is made with arguments nobody could mean.
 ---@param name string "unshare", "mount" ...
 ---@param namespaces string|string[]|nil for clone and unshare: with the flags of these
----@return string|nil answer the errno's name, "EINVAL"; the name of the signal that ended who made it, "SIGSYS"
----@return string|userns.Error expected what the kernel answers where no filter does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be tried
+---@return string|nil answer the errno's name, "EINVAL", or "OK"; the name of the signal that ended who made it, "SIGSYS"
+---@return string|userns.Error expected what the kernel answers where no filter does; EAGAIN, ENOMEM: it could not be tried
 ---See seccomp(2).
 function sys.probe(name, namespaces) end
+
+---The security modules of the kernel that decide by rules which may be
+---anything: selinux, smack, tomoyo, apparmor, bpf, ipe.
+---@return string[]? names
+---@return userns.Error? err ENOSYS before Linux 6.8
+---See lsm_list_modules(2).
+function sys.security_modules() end
 
 ---Keeps a signal from the calling thread, to be taken from a handle; other
 ---threads get it as before.  Closing the handle, or losing it, ends that: what

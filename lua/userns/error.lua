@@ -13,7 +13,7 @@ function error_object.invalid(problems)
   local objects <const> = {}
   for i, problem in ipairs(problems) do
     objects[i] = sys.error {
-      op = "validate", code = "EINVALID", message = problem.message, field = problem.field,
+      op = "validate", code = "EINVALID", message = problem.message, field = problem.field, cause = problem.cause,
     }
   end
   local first <const> = problems[1]
@@ -21,6 +21,7 @@ function error_object.invalid(problems)
     op = "validate",
     code = "EINVALID",
     field = first.field,
+    cause = first.cause,
     message = #problems == 1 and first.message
       or ("%s, and %d more problem%s"):format(first.message, #problems - 1, #problems > 2 and "s" or ""),
     problems = objects,
@@ -146,7 +147,7 @@ function error_object.locate(err, plan)
   if loaded then
     diagnose.step(err, step, plan)
   end
-  err.item = nil
+  err.item, err.found = nil, nil
   return err
 end
 

@@ -61,8 +61,8 @@ local function add_rules(problems, table_of_rules, value, bad, prefix)
       judged = judged and not bad[field]
     end
     if judged then
-      rule.check(value, function(path, message)
-        problems[#problems + 1] = { field = prefix .. path, message = message }
+      rule.check(value, function(path, message, cause)
+        problems[#problems + 1] = { field = prefix .. path, message = message, cause = cause }
       end)
     end
   end
