@@ -219,15 +219,19 @@ function attempt.complaint(case)
   return table.unpack(case.complaint, 1, 2)
 end
 
---- Whether the plan or the caller is in another user namespace than the first.
+--- Whether the plan or the caller is in another user namespace than the first; raises
+--- where that is not known.
 ---@param case userns.Case
----@return boolean?
+---@return boolean
 function attempt.is_nested(case)
   if case:makes "user" then
     return true
   end
   local initial <const> = case.evidence:is_initial "user"
-  return initial ~= nil and not initial
+  if initial == nil then
+    error "no telling where the caller is"
+  end
+  return not initial
 end
 
 --- Whether the namespace of a type that the attempt is made in belongs to the user

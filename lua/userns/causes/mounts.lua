@@ -14,10 +14,14 @@ local function is_kind(case, kind)
   return made(case).kind == kind
 end
 
---- The mount that a path is the root of; false: it is none; nil: it cannot be told.
+--- Whether a path is the root of a mount; nil where there is no path, or before Linux
+--- 5.8.
 local function is_mount(case, path)
-  local on <const> = path and case.evidence:mount_of(path)
-  return on and on.root
+  if not path then
+    return nil
+  end
+  local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
+  return on.root
 end
 
 --- The mounts below what was to be copied or moved.

@@ -2,8 +2,11 @@
 local attempt = require "userns.attempt"
 
 local function is_mount(case, path)
-  local on <const> = path and case.evidence:mount_of(path)
-  return on and on.root
+  if not path then
+    return nil
+  end
+  local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
+  return on.root
 end
 
 local function root_mount(case)
