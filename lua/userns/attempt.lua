@@ -203,6 +203,18 @@ function attempt.of(case)
   return case.attempt
 end
 
+--- Whether a path is the root of a mount; raises where that cannot be looked at.
+---@param case userns.Case
+---@param path string?
+---@return boolean? verdict nil where there is no path, or before Linux 5.8
+function attempt.is_mount(case, path)
+  if not path then
+    return nil
+  end
+  local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
+  return on.root
+end
+
 --- What the kernel itself says is wrong with a new file system: it wrote so, or can
 --- be asked again.
 ---@param case userns.Case

@@ -14,15 +14,7 @@ local function is_kind(case, kind)
   return made(case).kind == kind
 end
 
---- Whether a path is the root of a mount; nil where there is no path, or before Linux
---- 5.8.
-local function is_mount(case, path)
-  if not path then
-    return nil
-  end
-  local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
-  return on.root
-end
+local is_mount <const> = attempt.is_mount
 
 --- The mounts below what was to be copied or moved.
 local function below(case)

@@ -1,13 +1,7 @@
 -- Why a root or a working directory is not taken, or mounts are not tied.
 local attempt = require "userns.attempt"
 
-local function is_mount(case, path)
-  if not path then
-    return nil
-  end
-  local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
-  return on.root
-end
+local is_mount <const> = attempt.is_mount
 
 local function root_mount(case)
   return case.evidence:mount_at "/"
