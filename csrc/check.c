@@ -167,12 +167,6 @@ void userns_push_signal(lua_State *L, int signum)
     lua_pushfstring(L, "SIG%d", signum);
 }
 
-void userns_set_integer(lua_State *L, const char *field, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
-}
-
 lua_Integer userns_list_length(lua_State *L, int index)
 {
     lua_Integer length = luaL_len(L, index);

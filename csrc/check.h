@@ -48,9 +48,6 @@ int userns_check_signal(lua_State *L, int arg);
 /* "SIGTERM" for 15; "SIG34" for what has no name of its own. */
 void userns_push_signal(lua_State *L, int signum);
 
-/* A field of the table on top of the stack. */
-void userns_set_integer(lua_State *L, const char *field, lua_Integer value);
-
 /* A list's length; -1 for a table with holes or other keys.  Read as an empty
    list, { net_raw = true } would change nothing and say nothing. */
 lua_Integer userns_list_length(lua_State *L, int index);
