@@ -235,7 +235,9 @@ static void read_head(struct found *f, long fd, char *needed)
         read_script(f, head.bytes, needed);
     } else if (n >= (long)sizeof head.narrow && is_elf(head.bytes)) {
         read_elf(f, &head);
-        if (is_own_machine(f->machine) && f->needed_by != FORMAT_ELF)
+        bool is_program = f->elf_type == ET_EXEC || f->elf_type == ET_DYN;
+        if (is_own_machine(f->machine) && is_program &&
+            f->needed_by != FORMAT_ELF)
             read_loader(fd, &head, needed);
     }
 }

@@ -227,7 +227,7 @@ describe("landlock", function()
     assert.matches("^Landlock must allow", advice.hint)
     -- without rules it is something else
     local other <const>, silent <const> = helper.refusal({}, { "/etc/passwd" })
-    assert.same({ "EACCES" }, { other.code, silent.hint })
+    assert.same({ "EACCES", "not_executable" }, { other.code, silent.cause })
   end)
 
   it("is made as the container's root, whoever the program is", function()

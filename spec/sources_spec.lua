@@ -231,17 +231,22 @@ describe("a source", function()
       end)
 
       it("is on a file system that can", function()
-        assert.same({
-          errno("EINVAL", { op = "idmap", syscall = "mount_setattr", path = "/proc/1", field = "mounts[1].idmap" }), {},
-        }, { helper.refusal(tree { { type = "bind", source = "/proc/1", target = "/s", idmap = true } }, TRUE) })
+        local fields <const>, advice <const> = helper.refusal(
+          tree { { type = "bind", source = "/proc/1", target = "/s", idmap = true } }, TRUE)
+        assert.same(errno("EINVAL", {
+          op = "idmap", syscall = "mount_setattr", path = "/proc/1", field = "mounts[1].idmap",
+        }), fields)
+        assert.equal("idmap_unsupported", advice.cause)
       end)
     else
       it("is for whoever administers its file system", function()
         on_host "mkdir d"
-        assert.same({
-          errno("EPERM", { op = "idmap", syscall = "open_tree", path = dir .. "/d", field = "mounts[1].idmap" }),
-          { hint = IDMAP_HINT },
-        }, { helper.refusal(tree { { type = "bind", source = dir .. "/d", target = "/s", idmap = true } }, TRUE) })
+        local fields <const>, advice <const> = helper.refusal(
+          tree { { type = "bind", source = dir .. "/d", target = "/s", idmap = true } }, TRUE)
+        assert.same(errno("EPERM", {
+          op = "idmap", syscall = "open_tree", path = dir .. "/d", field = "mounts[1].idmap",
+        }), fields)
+        assert.same({ "idmap_not_owner", IDMAP_HINT }, { advice.cause, advice.hint })
       end)
     end
 

@@ -952,7 +952,7 @@ function sys.landlock_abi() end
 ---@param name string "unshare", "mount" ...
 ---@param namespaces string|string[]|nil for clone and unshare: with the flags of these
 ---@return string|nil answer the errno's name, "EINVAL", or "OK"; the name of the signal that ended who made it, "SIGSYS"
----@return string|userns.Error expected what the kernel answers where no filter does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be tried
+---@return string|userns.Error expected what the kernel answers where no filter does; EAGAIN, ENOMEM: it could not be tried
 ---See seccomp(2).
 function sys.probe(name, namespaces) end
 

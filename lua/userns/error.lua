@@ -142,8 +142,12 @@ function error_object.locate(err, plan)
   err.side = step.side
   err.path = part[2] or path_of(step)
   err.field = step.source and step.source .. (part[1] or "")
-  require "userns.diagnose".step(err, step, plan) -- only now: no host pays for it that is refused nothing
-  err.item = nil
+  -- only now: no host pays for it that is refused nothing
+  local loaded <const>, diagnose <const> = pcall(require, "userns.diagnose")
+  if loaded then
+    diagnose.step(err, step, plan)
+  end
+  err.item, err.found = nil, nil
   return err
 end
 
