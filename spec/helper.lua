@@ -299,18 +299,6 @@ function helper.errno(code, fields)
   return fields
 end
 
---- The fields of an error, and apart from them the advice that goes with it: what
---- diagnose.lua makes of it.
----@return table fields
----@return table advice cause, why, hint, causes
-function helper.told(err)
-  local fields <const>, advice <const> = helper.fields(err), {}
-  for _, name in ipairs { "cause", "why", "hint", "causes" } do
-    advice[name], fields[name] = fields[name], nil
-  end
-  return fields, advice
-end
-
 --- Why a container does not run: the fields of the error, and apart from them
 --- the advice that goes with it. The step must be the plan's, and is left out;
 --- where there is no plan, it must have failed for the same reason.
