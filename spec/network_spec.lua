@@ -51,7 +51,7 @@ local PRELUDE <const> = [[
   -- A shell's words for connecting to a port where nobody listens: a refusal
   -- has come back from there.
   local function knock(address)
-    return ("timeout 5 bash -c ': </dev/tcp/%s/9' 2>&1 | grep -om1 'Connection refused' || echo unreachable"):format(
+    return ("timeout 60 bash -c ': </dev/tcp/%s/9' 2>&1 | grep -om1 'Connection refused' || echo unreachable"):format(
       address)
   end
 
