@@ -211,8 +211,8 @@ describe("the error of a failed step", function()
         "a link here would leave traces outside the container; use a tmpfs above it" },
       { { "chdir", "getcwd", "ENOENT" }, "the directory is outside the container's root" },
       { { "chdir", "openat2", "ENOENT" }, nil },
-      { { "pdeathsig", "prctl", "ESRCH" }, "the host program has ended" },
-      { { "await", "futex", "ESRCH" }, "the host program has ended" },
+      { { "pdeathsig", "prctl", "ESRCH" }, "set die_with_parent = false, if the container is to outlast it" },
+      { { "await", "futex", "ESRCH" }, "set die_with_parent = false, if the container is to outlast it" },
     } do
       assert.equal(row[2], select(2, located(table.unpack(row[1]))).hint, i)
     end
