@@ -33,14 +33,23 @@ local function chapters()
   return list
 end
 
+--- The output that is shown below a block.
+local function shown_below(chapter, i)
+  local below <const> = chapter.blocks[i + 1]
+  return below and below.language == "text" and below.text or ""
+end
+
+--- A block that is a file of its own, for the commands below it.
+local function is_file(block)
+  return block.language == "lua" and block.text:find("^return ") ~= nil
+end
+
 --- The Lua of a chapter in order, each piece with the output shown below it.
 local function lua_of(chapter)
   local pieces <const> = {}
   for i, block in ipairs(chapter.blocks) do
-    local below <const> = chapter.blocks[i + 1]
-    local shown <const> = below and below.language == "text" and below.text or ""
-    if block.language == "lua" then
-      pieces[#pieces + 1] = { code = block.text, shown = shown }
+    if block.language == "lua" and not is_file(block) then
+      pieces[#pieces + 1] = { code = block.text, shown = shown_below(chapter, i) }
     end
   end
   return pieces
@@ -92,7 +101,7 @@ local IDS <const> = { uid_map = helper.uid, gid_map = helper.gid }
 --- the failed step has another number in the plan that is theirs.
 local function for_caller(text)
   if helper.privilege ~= "user" then
-    return (text:gsub("%(step %d+,", "(step N,"))
+    return (text:gsub("step %d+", "step N"))
   end
   return (text:gsub("([ug]id_map) +map=0:%d+:1", function(op)
     return ("%s       map=0:%d:1"):format(op, IDS[op])
@@ -154,6 +163,20 @@ local COMMANDS <const> = {
   end,
 }
 
+--- What the command prints, called in a directory with the chapter's file.
+local function command_output(line, chapter)
+  local directory <const> = helper.directory()
+  for _, block in ipairs(chapter.blocks) do
+    if is_file(block) then
+      helper.write(directory .. "/box.lua", block.text)
+    end
+  end
+  local command <const> = line:gsub("^userns", ("%slua5.4 $OLDPWD/bin/userns"):format(with_library))
+  local result <const> = helper.shell(("cd %s && %s"):format(directory, command))
+  helper.remove(directory)
+  return result.out .. result.err
+end
+
 -- ---- specs ----------------------------------------------------------------
 
 describe("the README", function()
@@ -170,8 +193,12 @@ describe("the README", function()
       end)
     end
 
-    for _, block in ipairs(chapter.blocks) do
-      if block.language == "sh" then
+    for i, block in ipairs(chapter.blocks) do
+      if block.language == "sh" and block.text:find("^userns ") then
+        it(("shows what its command prints: %s"):format(chapter.title), function()
+          assert.equal(for_caller(shown_below(chapter, i)), for_caller(command_output(block.text, chapter)))
+        end)
+      elseif block.language == "sh" then
         it(("has commands that work: %s"):format(chapter.title), function()
           for line in block.text:gmatch("[^\n]+") do
             local check <const> = COMMANDS[line:match("^%g+")] or error("nobody checks: " .. line)
@@ -187,7 +214,7 @@ describe("the README", function()
       for i, block in ipairs(chapter.blocks) do
         local above <const> = chapter.blocks[i - 1]
         assert.truthy(block.language == "lua" or block.language == "sh"
-          or block.language == "text" and above and above.language == "lua", block.text)
+          or block.language == "text" and above and (above.language == "lua" or above.text:find("^userns ")), block.text)
       end
     end
   end)
