@@ -22,6 +22,7 @@ struct program {
     char *data;
     size_t used;
     size_t size;
+    struct room room;
 };
 
 struct packer {
@@ -509,7 +510,7 @@ static int sys_pack(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     struct program *program = lua_newuserdatauv(L, sizeof *program, 0);
-    *program = (struct program){NULL, 0, 0};
+    *program = (struct program){0};
     luaL_setmetatable(L, METATABLE);
     struct packer packer = {.L = L, .program = program};
     luaL_checkstack(L, 16, "plan");
@@ -551,13 +552,16 @@ static int program_gc(lua_State *L)
 {
     struct program *program = luaL_checkudata(L, 1, METATABLE);
     free(program->data);
-    *program = (struct program){NULL, 0, 0};
+    userns_free_room(&program->room);
+    *program = (struct program){0};
     return 0;
 }
 
-const struct arena *userns_check_program(lua_State *L, int arg)
+const struct arena *userns_check_program(lua_State *L, int arg,
+                                         struct room **ret_room)
 {
-    const struct program *program = luaL_checkudata(L, arg, METATABLE);
+    struct program *program = luaL_checkudata(L, arg, METATABLE);
+    *ret_room = &program->room;
     return (const struct arena *)(const void *)program->data;
 }
 

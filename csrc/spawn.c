@@ -117,7 +117,7 @@ static void bind_descriptors(lua_State *L, int arg, const struct launch *l)
 
 static int launch_gc(lua_State *L)
 {
-    userns_launch_end(luaL_checkudata(L, 1, METATABLE));
+    userns_launch_end(luaL_checkudata(L, 1, METATABLE), NULL);
     return 0;
 }
 
@@ -175,7 +175,8 @@ static void take_init(struct process *init, struct process *program,
  */
 static int sys_launch(lua_State *L)
 {
-    const struct arena *program = userns_check_program(L, 1);
+    struct room *room;
+    const struct arena *program = userns_check_program(L, 1, &room);
     luaL_checktype(L, 2, LUA_TTABLE);
     if (!lua_isnoneornil(L, 3))
         luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -190,7 +191,7 @@ static int sys_launch(lua_State *L)
     struct launch *l = lua_newuserdatauv(L, sizeof *l, 0);
     userns_launch_init(l);
     luaL_setmetatable(L, METATABLE);
-    if (userns_launch_begin(l, program) != 0)
+    if (userns_launch_begin(l, program, room) != 0)
         return userns_fail(L, "launch", "mmap", errno, NULL);
     bind_descriptors(L, 2, l);
     l->call = call_lua;
@@ -208,7 +209,7 @@ static int sys_launch(lua_State *L)
         *terminal = l->handed[HAND_TERMINAL];
         l->handed[HAND_TERMINAL] = -1;
     }
-    userns_launch_end(l);
+    userns_launch_end(l, room);
     if (result != 0 && lua_gettop(L) > top)
         return return_called(L, l);
     if (result != 0)
