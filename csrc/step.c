@@ -83,38 +83,33 @@ static long close_others(struct child *c)
 }
 
 /* A host may have closed its standard streams; the next descriptors that the
-   set-up opens must not become the program's. */
-static long fill_stdio(struct child *c)
-{
-    for (int fd = 0; fd <= 2; fd++) {
-        if (CALL(c, fcntl, fd, F_GETFD) == -EBADF) {
-            long null = CALL(c, openat, AT_FDCWD, "/dev/null", O_RDWR);
-            if (null < 0)
-                return null;
-        }
-    }
-    return 0;
-}
-
-static long set_cloexec(struct child *c, int flags)
+   set-up opens must not become the program's.  0 to 2 are among those kept even
+   then, and come first. */
+static long set_flags(struct child *c, int flags)
 {
     const int32_t *kept = in_arena(c, c->arena->kept);
     for (uint32_t i = 0; i < c->arena->kept_count; i++) {
         long error = CALL(c, fcntl, kept[i], F_SETFD, flags);
-        /* 0 to 2 are listed even where the host has closed them. */
-        if (error < 0 && kept[i] > 2)
+        if (error == -EBADF && kept[i] <= 2)
+            error = CALL(c, openat, AT_FDCWD, "/dev/null",
+                         O_RDWR | (flags != 0 ? O_CLOEXEC : 0), 0);
+        if (error < 0)
             return error;
     }
     return 0;
 }
 
+/* Closes every descriptor that is not kept, and gives those these flags. */
+static long keep_only(struct child *c, int flags)
+{
+    long error = close_others(c);
+    return error != 0 ? error : set_flags(c, flags);
+}
+
 long userns_do_close_fds(struct child *c, const struct step_close_fds *s)
 {
     (void)s;
-    long error = close_others(c);
-    if (error == 0)
-        error = fill_stdio(c);
-    return error != 0 ? error : set_cloexec(c, FD_CLOEXEC);
+    return keep_only(c, FD_CLOEXEC);
 }
 
 static bool is_target(const struct descriptors *fds, long fd)
@@ -310,11 +305,7 @@ _Noreturn void userns_run_image(void *arg)
     static char *const nothing[] = {NULL};
     const struct image *image = arg;
     struct child *c = image->child;
-    long error = close_others(c);
-    if (error == 0)
-        error = fill_stdio(c);
-    if (error == 0)
-        error = set_cloexec(c, 0);
+    long error = keep_only(c, 0);
     if (error == 0)
         error = CALL(c, execveat, image->executable, "", image->argv, nothing,
                      AT_EMPTY_PATH);
