@@ -87,6 +87,14 @@ local function fingerprint(spec, what)
   return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
 end
 
+local function descriptors(plan)
+  for _, step in ipairs(plan) do
+    if step.op == "descriptors" then
+      return step.fds
+    end
+  end
+end
+
 --- The packed plan of a process: the last one again, when nothing it was made
 --- of has changed.
 local function prepare(box, spec)
@@ -101,17 +109,11 @@ local function prepare(box, spec)
     if not plan then
       return nil, why
     end
-    box.last = { key = key, facts = facts, plan = plan, program = sys.pack(plan) }
+    box.last = {
+      key = key, facts = facts, plan = plan, program = sys.pack(plan), descriptors = descriptors(plan),
+    }
   end
   return box.last
-end
-
-local function descriptors(plan)
-  for _, step in ipairs(plan) do
-    if step.op == "descriptors" then
-      return step.fds
-    end
-  end
 end
 
 local function launch(box, spec, hold)
@@ -120,7 +122,7 @@ local function launch(box, spec, hold)
     return nil, err
   end
   local plan <const> = prepared.plan
-  local set <const>, why = stdio.open(spec, descriptors(plan), plan.owner)
+  local set <const>, why = stdio.open(spec, prepared.descriptors, plan.owner)
   if not set then
     return nil, why
   end
