@@ -67,12 +67,11 @@ static void *map(int fd, size_t size, int flags)
     return (void *)(uintptr_t)memory;
 }
 
-static struct arena *map_arena(int fd)
+/* At once with its pages: a fault each would cost more. */
+static void *map_file(int fd, int flags)
 {
-    struct arena *head = map(fd, sizeof *head, MAP_PRIVATE);
-    size_t size = head->size;
-    raw_syscall(SYS_munmap, (long)head, sizeof *head, 0, 0, 0, 0);
-    return map(fd, size, MAP_PRIVATE);
+    long size = raw_syscall(SYS_lseek, fd, 0, 2 /* SEEK_END */, 0, 0, 0);
+    return map(fd, (size_t)size, flags | MAP_POPULATE);
 }
 
 static const union any_step *find(const struct arena *arena, enum op op)
@@ -149,10 +148,8 @@ _Noreturn void userns_main(char **argv);
 _Noreturn void userns_main(char **argv)
 {
     struct child child = {.terminal = -1, .root = -1, .empty = -1};
-    int arena = take_number(argv[1]);
-    child.arena = map_arena(arena);
-    child.control =
-        map(take_number(argv[2]), sizeof *child.control, MAP_SHARED);
+    child.arena = map_file(take_number(argv[1]), MAP_PRIVATE);
+    child.control = map_file(take_number(argv[2]), MAP_SHARED);
     child.stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
     userns_run_until_clone(&child);
     long pid = create(&child);

@@ -251,7 +251,7 @@ static int share_control(struct launch *l, uint32_t step)
     if (ftruncate(l->control_fd, sizeof *l->control) != 0)
         return fail(l, step, SYS_ftruncate);
     void *control = mmap(NULL, sizeof *l->control, PROT_READ | PROT_WRITE,
-                         MAP_SHARED, l->control_fd, 0);
+                         MAP_SHARED | MAP_POPULATE, l->control_fd, 0);
     if (control == MAP_FAILED)
         return fail(l, step, SYS_mmap);
     l->control = control;
