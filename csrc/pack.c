@@ -32,6 +32,7 @@ struct packer {
     uint32_t owned;
     uint32_t taken; /* descriptors that steps get from Lua */
     at descriptors;
+    enum op op; /* of the last step */
 };
 
 static at reserve(struct packer *p, size_t size)
@@ -372,12 +373,15 @@ static const struct {
     /* clang-format on */
 };
 
-static enum op op_by_name(lua_State *L, const char *name)
+/* Looked for from the op of the step before on: often it is the same. */
+static enum op op_by_name(struct packer *p, const char *name)
 {
-    for (unsigned op = 0; op < OP_COUNT; op++)
+    for (unsigned i = 0; i < OP_COUNT; i++) {
+        unsigned op = (p->op + i) % OP_COUNT;
         if (strcmp(ops[op].name, name) == 0)
-            return (enum op)op;
-    luaL_error(L, "unknown step '%s'", name);
+            return p->op = (enum op)op;
+    }
+    luaL_error(p->L, "unknown step '%s'", name);
     return OP_COUNT;
 }
 
@@ -451,7 +455,7 @@ static void pack_step(struct packer *p, at steps, uint32_t i)
     lua_geti(p->L, 1, (lua_Integer)i + 1);
     luaL_checktype(p->L, -1, LUA_TTABLE);
     lua_getfield(p->L, -1, "op");
-    enum op op = op_by_name(p->L, luaL_checkstring(p->L, -1));
+    enum op op = op_by_name(p, luaL_checkstring(p->L, -1));
     lua_pop(p->L, 1);
     s.step = (struct step){(uint16_t)op, ops[op].side, i + 1};
     pack_operands(p, &s);
