@@ -1,5 +1,5 @@
 std = "lua54"
-include_files = { "**/*.lua", "rockspec/*.rockspec", ".busted", ".luacheckrc" }
+include_files = { "**/*.lua", "bin/*", "rockspec/*.rockspec", ".busted", ".luacheckrc" }
 exclude_files = { "build*/**", "lua_modules/**" }
 files["spec"] = { std = "+busted" }
 files["rockspec"] = { std = "+rockspec" }

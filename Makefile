@@ -10,6 +10,7 @@ PREFIX ?= /usr/local
 INST_BINDIR ?= $(PREFIX)/bin
 INST_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
 INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+INST_MANDIR ?= $(PREFIX)/share/man
 
 BUILD := build
 CFLAGS ?= -O2 -g
@@ -76,11 +77,12 @@ STEP_FILES := $(notdir $(basename $(wildcard csrc/step*.c)))
 STEP_OBJECTS := $(STEP_FILES:%=$(BUILD)/obj/%.o)
 INIT_OBJECTS := $(BUILD)/init/init.o $(STEP_FILES:%=$(BUILD)/init/%.o)
 PROGRAMS := $(patsubst spec/support/%.c,$(BUILD)/spec/%, \
-	$(wildcard spec/support/*.c))
+	$(wildcard spec/support/*.c)) $(BUILD)/spec/floor
 
 C_FILES := $(wildcard csrc/*.[ch] bench/*.[ch] spec/support/*.[ch])
 LUA_FILES := $(shell find lua -name '*.lua')
 BIN_FILES := $(wildcard bin/*)
+MAN_PAGES := $(wildcard doc/*.1)
 SCRIPTS := .ci/run $(wildcard spec/support/*.sh)
 
 WITH_LUA_PATH = LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
@@ -90,8 +92,8 @@ QUIETLY := --silent --no-print-directory
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all asan bench check-child clean demo doc format-check install lint \
-	programs test test-kernels
+.PHONY: all asan bench check-child clean completion-check demo doc \
+	format-check install lint programs test test-kernels
 
 all: $(MODULE) $(INIT) check-child
 
@@ -121,6 +123,12 @@ $(BUILD)/init/%.o: csrc/%.c Makefile | $(BUILD)/init
 
 $(BUILD)/spec/%: spec/support/%.c Makefile | $(BUILD)/spec
 	$(COMPILE) -MF $@.d -MT $@ -pthread -o $@ $< $(LDFLAGS) -llua$(LUA_VERSION)
+
+# Its child, too, may share the parent's memory.
+$(BUILD)/spec/floor: $(wildcard bench/floor*.[ch]) bench/clock.h Makefile \
+		| $(BUILD)/spec
+	$(COMPILE) -fno-sanitize=all -fno-stack-protector -MF $@.d -MT $@ -o $@ \
+		$(filter bench/%.c,$^)
 
 $(BUILD)/obj $(BUILD)/init $(BUILD)/spec $(BUILD)/userns:
 	mkdir -p $@
@@ -177,18 +185,26 @@ lint:
 	@$(MAKE) $(QUIETLY) format-check
 	luacheck --quiet --no-color .
 	shellcheck $(SCRIPTS)
+	mandoc -T lint -W warning $(MAN_PAGES)
 	for rockspec in rockspec/*.rockspec; do \
 		luarocks --lua-version $(LUA_VERSION) lint $$rockspec || exit 1; \
 	done
 	cppcheck --quiet --enable=warning,performance,portability \
 		--inline-suppr --suppress='*:/usr/include/*' --error-exitcode=1 \
 		-D_GNU_SOURCE -D__x86_64__ $(INCLUDES) csrc spec/support
-	@$(MAKE) $(QUIETLY) all programs BUILD=build-lint/gcc CC=gcc CFLAGS='-O2 -Werror'
+	@$(MAKE) $(QUIETLY) all programs completion-check BUILD=build-lint/gcc CC=gcc \
+		CFLAGS='-O2 -Werror'
 	@$(MAKE) $(QUIETLY) all programs BUILD=build-lint/clang CC=clang CFLAGS='-O2 -Werror'
 
 format-check:
 	$(NEED) format
 	clang-format --dry-run -Werror $(C_FILES)
+
+# What the command prints for a shell, that shell must be able to read.
+completion-check: all
+	for shell in bash zsh fish; do \
+		$(WITH_LUA_PATH) $(LUA) bin/userns completion $$shell | $$shell -n || exit 1; \
+	done
 
 install: all
 	install -D -m 755 $(MODULE) $(DESTDIR)$(INST_LIBDIR)/userns/sys.so
@@ -198,6 +214,10 @@ install: all
 	done
 	for file in $(BIN_FILES:bin/%=%); do \
 		install -D -m 755 bin/$$file $(DESTDIR)$(INST_BINDIR)/$$file || exit 1; \
+		sed -i '1s|lua5.4|$(LUA)|' $(DESTDIR)$(INST_BINDIR)/$$file || exit 1; \
+	done
+	for page in $(MAN_PAGES:doc/%=%); do \
+		install -D -m 644 doc/$$page $(DESTDIR)$(INST_MANDIR)/man1/$$page || exit 1; \
 	done
 
 clean:

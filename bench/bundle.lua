@@ -1,4 +1,6 @@
 -- The standard job as an OCI bundle, for the runtimes that take nothing else.
+local command = require "bench.command"
+
 local function encode(value)
   if type(value) == "string" then
     return '"' .. value:gsub('[%c"\\]', function(character)
@@ -49,24 +51,30 @@ local function process(program)
   }
 end
 
-local function configuration(job)
+local function mounts(job, binds)
+  local function bind(target)
+    return { destination = target, type = "bind", source = job.directory, options = { "rbind", "rw" } }
+  end
+  local list <const> = {
+    mount("proc", "/proc", "nosuid", "nodev", "noexec"),
+    mount("tmpfs", "/dev", "nosuid", "mode=0755"),
+    mount("devpts", "/dev/pts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
+    mount("tmpfs", "/tmp", "nosuid", "nodev", "mode=1777"),
+    bind(job.directory),
+  }
+  for i = 1, binds do
+    list[#list + 1] = bind("/tmp/" .. i)
+  end
+  return list
+end
+
+local function configuration(job, binds)
   return {
     ociVersion = "1.0.0",
-    root = { path = "rootfs", readonly = true },
+    root = { path = job.root, readonly = true },
     hostname = "bench",
     process = process(job.program),
-    mounts = {
-      mount("proc", "/proc", "nosuid", "nodev", "noexec"),
-      mount("tmpfs", "/dev", "nosuid", "mode=0755"),
-      mount("devpts", "/dev/pts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
-      mount("tmpfs", "/tmp", "nosuid", "nodev", "mode=1777"),
-      {
-        destination = job.directory,
-        type = "bind",
-        source = job.directory,
-        options = { "rbind", "rw" },
-      },
-    },
+    mounts = mounts(job, binds),
     linux = {
       namespaces = namespaces("user", "mount", "pid", "uts", "ipc", "network", "cgroup"),
       uidMappings = { { containerID = 0, hostID = job.uid, size = 1 } },
@@ -82,12 +90,17 @@ end
 
 local bundle = {}
 
---- Writes the configuration of the job into the bundle's directory.
----@param path string
----@param job { program: string, directory: string, uid: integer, gid: integer }
-function bundle.write(path, job)
+--- Writes a bundle: the job with the directory bound some times besides.
+---@param parent string the directory of the bundles
+---@param binds integer
+---@param job { program: string, directory: string, root: string, uid: integer, gid: integer }
+---@return string path
+function bundle.write(parent, binds, job)
+  local path <const> = ("%s/%d"):format(parent, binds)
+  command.must { "mkdir", "-p", path }
   local file <close> = assert(io.open(path .. "/config.json", "w"))
-  assert(file:write(encode(configuration(job))))
+  assert(file:write(encode(configuration(job, binds))))
+  return path
 end
 
 return bundle

@@ -1,6 +1,5 @@
 -- Where the benchmark runs: a work directory with the compiled programs, and in
 -- it, for each user who launches, the directories that the contenders ask for.
-local bundle = require "bench.bundle"
 local command = require "bench.command"
 
 local join <const>, must <const> = command.join, command.must
@@ -13,19 +12,22 @@ local function on_close(action)
 end
 
 local function compile(sources, work)
-  local function build(name, ...)
-    must(join({ os.getenv "CC" or "cc", "-std=c11", "-O2" }, { ... },
-      { "-o", work .. "/" .. name, sources .. "/" .. name .. ".c" }))
+  local function build(program, ...)
+    local words <const> = { os.getenv "CC" or "cc", "-std=c11", "-O2", "-o", work .. "/" .. program }
+    for _, word in ipairs { ... } do
+      words[#words + 1] = word:match("%.c$") and sources .. "/" .. word or word
+    end
+    must(words)
   end
-  build("floor")
-  build("spawn")
-  build("noop", "-static", "-nostartfiles")
+  build("floor", "floor.c", "floor_tree.c")
+  build("spawn", "spawn.c")
+  build("noop", "-static", "-nostartfiles", "noop.c")
 end
 
 -- The checkout may lie below a directory that only its owner enters.
 local function copy_library(sources, work)
   must { "mkdir", work .. "/lua", work .. "/lib" }
-  must { "cp", sources .. "/host.lua", sources .. "/live.lua", work }
+  must { "cp", "-r", sources, work .. "/bench" }
   local init <const> = package.searchpath("userns", package.path)
   local module <const> = package.searchpath("userns.sys", package.cpath)
   if init and module then
@@ -67,16 +69,32 @@ end
 
 ---@class Place
 ---@field privilege string[] the words that take the launching user's privilege
----@field lua string the interpreter
----@field environment string[] the words by which Lua finds the library
----@field host string the Lua program that embeds the library
----@field live string the one that keeps many containers at once
+---@field script fun(name: string, words: any[]): string[] the command that runs a Lua program of the benchmark
+---@field wide string[] the words that allow as many descriptors as the machine does
 ---@field floor string
 ---@field spawn string
 ---@field noop string
 ---@field share string the directory bound read-write
----@field bundle string the OCI bundle
----@field state string where the OCI runtimes keep their state
+---@field root string the directory that the OCI runtimes take as root
+---@field bundles string their bundles
+---@field state string where they keep their state
+---@field id string what they call a container
+---@field inside_uid integer the host's id of the container's root
+---@field inside_gid integer
+
+-- Many containers and many binds take many descriptors.
+local wide <const> = { "sh", "-c", 'ulimit -n "$(ulimit -H -n)" && exec "$@"', "sh" }
+
+local function script_in(work, privilege)
+  local environment <const> = {
+    "env",
+    ("LUA_PATH=%s/lua/?.lua;%s/lua/?/init.lua"):format(work, work),
+    ("LUA_CPATH=%s/lib/?.so"):format(work),
+  }
+  return function(name, words)
+    return join(privilege, wide, environment, { arg[-1], ("%s/bench/%s.lua"):format(work, name) }, words)
+  end
+end
 
 --- Prepares the directories of one user.
 ---@param work string
@@ -86,32 +104,24 @@ function place.prepare(work, privilege)
   local uid <const> = tonumber(must(join(privilege, { "id", "-u" })))
   local gid <const> = tonumber(must(join(privilege, { "id", "-g" })))
   local own <const> = ("%s/%d"):format(work, uid)
-  local prepared <const> = {
+  local here <const> = {
     privilege = privilege,
-    lua = arg[-1],
-    environment = {
-      "env",
-      ("LUA_PATH=%s/lua/?.lua;%s/lua/?/init.lua"):format(work, work),
-      ("LUA_CPATH=%s/lib/?.so"):format(work),
-    },
-    host = work .. "/host.lua",
-    live = work .. "/live.lua",
+    script = script_in(work, privilege),
+    wide = wide,
     floor = work .. "/floor",
     spawn = work .. "/spawn",
     noop = work .. "/noop",
     share = own .. "/share",
-    bundle = own .. "/bundle",
+    root = own .. "/root",
+    bundles = own .. "/bundles",
     state = own .. "/state",
+    id = work:match("[^/]+$"),
+    inside_uid = uid == 0 and nobody or uid,
+    inside_gid = uid == 0 and nobody or gid,
   }
-  must { "mkdir", "-p", prepared.share, prepared.bundle .. "/rootfs", prepared.state }
-  bundle.write(prepared.bundle, {
-    program = prepared.noop,
-    directory = prepared.share,
-    uid = uid == 0 and nobody or uid,
-    gid = uid == 0 and nobody or gid,
-  })
+  must { "mkdir", "-p", here.share, here.root, here.bundles, here.state }
   must { "chown", "-R", uid .. ":" .. gid, own }
-  return prepared
+  return here
 end
 
 return place

@@ -217,7 +217,7 @@ static void push_sets(lua_State *L, const uint64_t *bits, int count)
 /* The operand of the error is the capability that was refused. */
 static int fail_at(lua_State *L, const char *op, int errnum, int cap)
 {
-    return userns_fail(L, op, "prctl", errnum, push_name(L, cap));
+    return userns_refuse(L, op, "prctl", errnum, push_name(L, cap));
 }
 
 /*

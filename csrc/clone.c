@@ -190,7 +190,7 @@ static long clone_copy(uint64_t namespaces, int *ret_pidfd)
 
 static int refuse_threads(lua_State *L)
 {
-    userns_fail(L, "clone", NULL, EBUSY, NULL);
+    userns_refuse(L, "clone", NULL, EBUSY, NULL);
     lua_pushliteral(L, "the host has other threads, and one of them may hold a "
                        "lock that the child would wait for");
     lua_setfield(L, -2, "message");
@@ -237,7 +237,7 @@ static int refuse(lua_State *L, struct process *process, struct gate *gate,
     int errnum = errno;
     userns_close_fd(&process->gate);
     close_gate(gate);
-    return userns_fail(L, "clone", call, errnum, NULL);
+    return userns_refuse(L, "clone", call, errnum, NULL);
 }
 
 /***

@@ -13,6 +13,8 @@
 
 #define METATABLE "userns.error"
 
+#define ARGUMENTS 3 /* of a call that may say why it was refused */
+
 const char *userns_errno_name(int errnum)
 {
     switch (errnum) {
@@ -36,12 +38,18 @@ int userns_errno_number(const char *name)
     return 0;
 }
 
-static void set_string(lua_State *L, const char *field, const char *value)
+void userns_set_string(lua_State *L, const char *field, const char *value)
 {
     if (value != NULL) {
         lua_pushstring(L, value);
         lua_setfield(L, -2, field);
     }
+}
+
+void userns_set_integer(lua_State *L, const char *field, lua_Integer value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
 }
 
 static void set_code(lua_State *L, int errnum)
@@ -54,18 +62,42 @@ static void set_code(lua_State *L, int errnum)
     lua_setfield(L, -2, "code");
 }
 
+/* What errno itself tells, and what must be told without a file being opened:
+   diagnose.lua could not even be loaded. */
+static const struct reason {
+    int errnum;
+    const char *cause, *why, *hint;
+} reasons[] = {
+    {EMFILE, "rlimit_nofile",
+     "the host program has as many descriptors open as its RLIMIT_NOFILE "
+     "allows",
+     "close some, or raise the soft limit (ulimit -n)"},
+    {ENFILE, "file_max", "the machine has as many files open as fs.file-max",
+     "end what holds them, or as root: sysctl fs.file-max"},
+};
+
+static void set_reason(lua_State *L, int errnum)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (reasons[i].errnum == errnum) {
+            userns_set_string(L, "cause", reasons[i].cause);
+            userns_set_string(L, "why", reasons[i].why);
+            userns_set_string(L, "hint", reasons[i].hint);
+        }
+}
+
 void userns_push_error(lua_State *L, const char *op, const char *syscall,
                        int errnum, const char *path)
 {
     lua_createtable(L, 0, 8);
     luaL_setmetatable(L, METATABLE);
-    set_string(L, "op", op);
-    set_string(L, "syscall", syscall);
-    set_string(L, "path", path);
-    set_string(L, "message", strerror(errnum));
+    userns_set_string(L, "op", op);
+    userns_set_string(L, "syscall", syscall);
+    userns_set_string(L, "path", path);
+    userns_set_string(L, "message", strerror(errnum));
     set_code(L, errnum);
-    lua_pushinteger(L, errnum);
-    lua_setfield(L, -2, "errno");
+    userns_set_integer(L, "errno", errnum);
+    set_reason(L, errnum);
 }
 
 int userns_fail(lua_State *L, const char *op, const char *syscall, int errnum,
@@ -76,12 +108,55 @@ int userns_fail(lua_State *L, const char *op, const char *syscall, int errnum,
     return 2;
 }
 
+/* error, argument... */
+static int find_cause(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "userns.diagnose");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "refusal");
+    lua_replace(L, -2);
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 0);
+    return 0;
+}
+
+/* What goes wrong in the search is not the caller's: the error stays as it is.
+   What the search itself is refused is not explained in turn. */
+void userns_explain(lua_State *L)
+{
+    static const char searching;
+    int top = lua_gettop(L), given = top - 2;
+    if (!lua_checkstack(L, ARGUMENTS + 2))
+        return;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &searching) == LUA_TNIL) {
+        lua_pushboolean(L, true);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &searching);
+        lua_pushcfunction(L, find_cause);
+        lua_pushvalue(L, top);
+        for (int arg = 1; arg <= ARGUMENTS && arg <= given; arg++)
+            lua_pushvalue(L, arg);
+        (void)lua_pcall(L, lua_gettop(L) - top - 2, 0, 0);
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &searching);
+    }
+    lua_settop(L, top);
+}
+
+int userns_refuse(lua_State *L, const char *op, const char *syscall, int errnum,
+                  const char *path)
+{
+    userns_fail(L, op, syscall, errnum, path);
+    userns_explain(L);
+    return 2;
+}
+
 int userns_result(lua_State *L, long result, const char *op,
                   const char *syscall, const char *path)
 {
     int errnum = errno;
     if (result < 0)
-        return userns_fail(L, op, syscall, errnum, path);
+        return userns_refuse(L, op, syscall, errnum, path);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -149,7 +224,7 @@ static void append_step(lua_State *L)
 
 /***
  * An error as one line a person can act on: what was attempted, on what, what
- * the kernel said, where in the description and the plan, and what to do.
+ * the kernel said, where in the description and the plan, why, and what to do.
  * @source the conventions of lua(1)'s own messages
  */
 static int error_tostring(lua_State *L)
@@ -162,6 +237,7 @@ static int error_tostring(lua_State *L)
     append(L, ": ", "message", "");
     append(L, " (", "field", ")");
     append_step(L);
+    append(L, "; ", "why", "");
     append(L, "; ", "hint", "");
     return 1;
 }

@@ -12,6 +12,8 @@
 
 #include "check.h"
 #include "error.h"
+#include "found.h"
+#include "step_ops.h"
 #include "sys.h"
 
 /* Room for count strings and the NULL that ends them; the collector's. */
@@ -77,6 +79,20 @@ static const char **check_env(lua_State *L, int arg)
     return env;
 }
 
+/* Fails with what can be seen of the program afterwards. */
+static int refuse(lua_State *L, int errnum, int fd, const char *path)
+{
+    char of_fd[FD_PATH_SIZE];
+    struct found found = {.item = 1};
+    userns_fail(L, "exec", "execveat", errnum, path);
+    if (path == NULL)
+        step_fd_path(of_fd, fd);
+    step_find_program(&found, path != NULL ? path : of_fd);
+    userns_set_found(L, &found);
+    userns_explain(L);
+    return 2;
+}
+
 /***
  * Replaces the calling process by another program; returns only when that
  * fails.
@@ -100,7 +116,7 @@ static int sys_exec(lua_State *L)
     fflush(NULL);
     (void)syscall(SYS_execveat, fd, path, argv, env,
                   is_path ? 0 : AT_EMPTY_PATH);
-    return userns_fail(L, "exec", "execveat", errno, is_path ? path : NULL);
+    return refuse(L, errno, fd, is_path ? path : NULL);
 }
 
 /***

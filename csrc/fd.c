@@ -293,9 +293,13 @@ static int sys_open(lua_State *L)
                          : userns_check_words(L, 2, open_words, "open word");
     int *slot = userns_push_fd(L);
     *slot = userns_above_stdio(open(path, open_flags(words), 0666));
-    if (*slot < 0)
-        return userns_fail(L, "open", "open", errno, path);
-    return 1;
+    if (*slot >= 0)
+        return 1;
+    int errnum = errno;
+    /* what is not there, or is there already, tells all by itself */
+    return errnum == EACCES || errnum == EOVERFLOW
+               ? userns_refuse(L, "open", "open", errnum, path)
+               : userns_fail(L, "open", "open", errnum, path);
 }
 
 /***

@@ -4,15 +4,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "error.h"
+#include "file.h"
 #include "sys.h"
 
-static const char *type_name(mode_t mode)
+const char *userns_type_name(mode_t mode)
 {
     switch (mode & S_IFMT) {
     case S_IFREG:
@@ -40,23 +45,30 @@ static lua_Integer device_number(dev_t device)
     return (lua_Integer)((uint64_t)major(device) << 32 | minor(device));
 }
 
-static void set_integer(lua_State *L, const char *field, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
-}
-
 static void push_stat(lua_State *L, const struct stat *st)
 {
     lua_createtable(L, 0, 7);
-    lua_pushstring(L, type_name(st->st_mode));
-    lua_setfield(L, -2, "type");
-    set_integer(L, "mode", st->st_mode & 07777);
-    set_integer(L, "uid", st->st_uid);
-    set_integer(L, "gid", st->st_gid);
-    set_integer(L, "size", (lua_Integer)st->st_size);
-    set_integer(L, "device", device_number(st->st_dev));
-    set_integer(L, "inode", (lua_Integer)st->st_ino);
+    userns_set_string(L, "type", userns_type_name(st->st_mode));
+    userns_set_integer(L, "mode", st->st_mode & 07777);
+    userns_set_integer(L, "uid", st->st_uid);
+    userns_set_integer(L, "gid", st->st_gid);
+    userns_set_integer(L, "size", (lua_Integer)st->st_size);
+    userns_set_integer(L, "device", device_number(st->st_dev));
+    userns_set_integer(L, "inode", (lua_Integer)st->st_ino);
+}
+
+/* A path's descriptor is AT_FDCWD, a descriptor's path "". */
+struct file {
+    int fd;
+    const char *path;
+    bool by_path;
+};
+
+static struct file check_file(lua_State *L, int arg)
+{
+    bool by_path = lua_type(L, arg) == LUA_TSTRING;
+    return (struct file){by_path ? AT_FDCWD : userns_check_fd(L, arg),
+                         by_path ? userns_check_text(L, arg) : "", by_path};
 }
 
 static const struct word stat_words[] = {
@@ -79,16 +91,139 @@ static const struct word stat_words[] = {
 static int sys_stat(lua_State *L)
 {
     struct stat st;
-    bool by_path = lua_type(L, 1) == LUA_TSTRING;
-    const char *path = by_path ? userns_check_text(L, 1) : "";
-    int fd = by_path ? AT_FDCWD : userns_check_fd(L, 1);
+    struct file file = check_file(L, 1);
     int flags = lua_isnoneornil(L, 2)
                     ? 0
                     : (int)userns_check_words(L, 2, stat_words, "stat word");
-    if (fstatat(fd, path, &st, flags | (by_path ? 0 : AT_EMPTY_PATH)) != 0)
+    if (fstatat(file.fd, file.path, &st,
+                flags | (file.by_path ? 0 : AT_EMPTY_PATH)) != 0)
         return userns_fail(L, "stat", "newfstatat", errno,
-                           by_path ? path : NULL);
+                           file.by_path ? file.path : NULL);
     push_stat(L, &st);
+    return 1;
+}
+
+/***
+ * Which mount a file is on, and whether it is that mount's own root.
+ * @param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is
+ *   open
+ * @return { id: integer, root: boolean? }? mount root is nil before Linux 5.8
+ * @return userns.Error? err ENOENT, EACCES, EBADF
+ * @source statx(2)
+ */
+static int sys_mount_of(lua_State *L)
+{
+    struct statx st;
+    struct file file = check_file(L, 1);
+    if (statx(file.fd, file.path,
+              AT_NO_AUTOMOUNT | (file.by_path ? 0 : AT_EMPTY_PATH),
+              STATX_MNT_ID, &st) != 0)
+        return userns_fail(L, "stat", "statx", errno,
+                           file.by_path ? file.path : NULL);
+    lua_createtable(L, 0, 2);
+    userns_set_integer(L, "id", (lua_Integer)st.stx_mnt_id);
+    if ((st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
+        lua_pushboolean(L, (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0);
+        lua_setfield(L, -2, "root");
+    }
+    return 1;
+}
+
+/* Those that a set-up meets, and whose being met explains a refusal. */
+static const struct word file_systems[] = {
+    {"btrfs", BTRFS_SUPER_MAGIC},
+    {"cgroup", CGROUP_SUPER_MAGIC},
+    {"cgroup2", CGROUP2_SUPER_MAGIC},
+    {"devpts", DEVPTS_SUPER_MAGIC},
+    {"ext4", EXT4_SUPER_MAGIC},
+    {"fuse", FUSE_SUPER_MAGIC},
+    {"nfs", NFS_SUPER_MAGIC},
+    {"nsfs", NSFS_MAGIC},
+    {"overlay", OVERLAYFS_SUPER_MAGIC},
+    {"proc", PROC_SUPER_MAGIC},
+    {"ramfs", RAMFS_MAGIC},
+    {"squashfs", SQUASHFS_MAGIC},
+    {"sysfs", SYSFS_MAGIC},
+    {"tmpfs", TMPFS_MAGIC},
+    {"xfs", XFS_SUPER_MAGIC},
+    {NULL, 0},
+};
+
+static const struct word mount_flags[] = {
+    {"ro", ST_RDONLY},         {"nosuid", ST_NOSUID},
+    {"nodev", ST_NODEV},       {"noexec", ST_NOEXEC},
+    {"noatime", ST_NOATIME},   {"nodiratime", ST_NODIRATIME},
+    {"relatime", ST_RELATIME}, {NULL, 0},
+};
+
+static void push_file_system(lua_State *L, uint64_t magic)
+{
+    char number[24];
+    for (const struct word *w = file_systems; w->name != NULL; w++)
+        if (w->value == magic) {
+            lua_pushstring(L, w->name);
+            return;
+        }
+    (void)snprintf(number, sizeof number, "0x%llx", (unsigned long long)magic);
+    lua_pushstring(L, number);
+}
+
+/***
+ * What file system a file is on, and the flags of its mount.
+ * @param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is
+ *   open
+ * @return { type: string, flags: table<string, boolean> }? file_system its
+ * name, or the magic number in hexadecimal ("0x1021997"); ro, nosuid, nodev,
+ * noexec, noatime, nodiratime, relatime
+ * @return userns.Error? err ENOENT, EACCES, EBADF
+ * @source statfs(2)
+ */
+static int sys_statfs(lua_State *L)
+{
+    struct statfs fs;
+    struct file file = check_file(L, 1);
+    int result = file.by_path ? statfs(file.path, &fs) : fstatfs(file.fd, &fs);
+    if (result != 0)
+        return userns_fail(L, "stat", "statfs", errno,
+                           file.by_path ? file.path : NULL);
+    lua_createtable(L, 0, 2);
+    push_file_system(L, (uint64_t)fs.f_type);
+    lua_setfield(L, -2, "type");
+    lua_newtable(L);
+    for (const struct word *w = mount_flags; w->name != NULL; w++)
+        if (((uint64_t)fs.f_flags & w->value) != 0) {
+            lua_pushboolean(L, true);
+            lua_setfield(L, -2, w->name);
+        }
+    lua_setfield(L, -2, "flags");
+    return 1;
+}
+
+static const struct word access_words[] = {
+    {"read", R_OK},
+    {"write", W_OK},
+    {"execute", X_OK}, /* of a directory: search */
+    {NULL, 0},
+};
+
+/***
+ * Whether the caller may use a file, by its effective ids and capabilities.
+ * @param path string
+ * @param how string|string[]? words: read, write, execute (of a directory:
+ *   search); whether it is there when absent
+ * @return true|nil ok
+ * @return userns.Error? err ENOENT, EACCES, EROFS, ENOTDIR
+ * @source access(2)
+ */
+static int sys_access(lua_State *L)
+{
+    const char *path = userns_check_text(L, 1);
+    int mode = lua_isnoneornil(L, 2)
+                   ? F_OK
+                   : (int)userns_check_words(L, 2, access_words, "access word");
+    if (faccessat(AT_FDCWD, path, mode, AT_EACCESS) != 0)
+        return userns_fail(L, "access", "faccessat2", errno, path);
+    lua_pushboolean(L, true);
     return 1;
 }
 
@@ -113,9 +248,9 @@ static int sys_readlink(lua_State *L)
 void userns_open_file(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"readlink", sys_readlink},
-        {"stat", sys_stat},
-        {NULL, NULL},
+        {"access", sys_access},     {"mount_of", sys_mount_of},
+        {"readlink", sys_readlink}, {"stat", sys_stat},
+        {"statfs", sys_statfs},     {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
 }

@@ -150,7 +150,7 @@ static int write_file(lua_State *L, struct target process, const char *file,
     userns_process_path(process, "self", file, path);
     int fd = userns_open_process_file(process, path, O_WRONLY, &call);
     if (fd < 0)
-        return userns_fail(L, file, call, errno, path);
+        return userns_refuse(L, file, call, errno, path);
     ssize_t written = write(fd, text, length);
     userns_close_fd(&fd);
     return userns_result(L, written, file, "write", path);
@@ -272,7 +272,7 @@ static int read_map(lua_State *L, const char *file)
     userns_process_path(process, "self", file, path);
     int fd = userns_open_process_file(process, path, O_RDONLY, &call);
     if (fd < 0)
-        return userns_fail(L, file, call, errno, path);
+        return userns_refuse(L, file, call, errno, path);
     ssize_t length = read_whole(fd, text, MAP_SIZE);
     userns_close_fd(&fd);
     if (length < 0)

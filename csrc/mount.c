@@ -143,8 +143,8 @@ static int sys_mount(lua_State *L)
     }
     int errnum = errno;
     bool two_paths = source != NULL && (o->flags & (MS_BIND | MS_MOVE)) != 0;
-    return userns_fail(L, "mount", "mount", errnum,
-                       two_paths ? blame(target, source, errnum) : target);
+    return userns_refuse(L, "mount", "mount", errnum,
+                         two_paths ? blame(target, source, errnum) : target);
 }
 
 /***
@@ -187,8 +187,8 @@ static int sys_pivot_root(lua_State *L)
     long result = syscall(SYS_pivot_root, new_root, put_old);
     int errnum = errno;
     if (result < 0)
-        return userns_fail(L, "pivot_root", "pivot_root", errnum,
-                           blame(new_root, put_old, errnum));
+        return userns_refuse(L, "pivot_root", "pivot_root", errnum,
+                             blame(new_root, put_old, errnum));
     lua_pushboolean(L, true);
     return 1;
 }

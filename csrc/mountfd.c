@@ -10,6 +10,7 @@
 #include "check.h"
 #include "error.h"
 #include "fd.h"
+#include "found.h"
 #include "mountwords.h"
 #include "sys.h"
 
@@ -86,7 +87,7 @@ static int push_opened(lua_State *L, const int *slot, const char *syscall,
                        const char *path)
 {
     int errnum = errno;
-    return *slot >= 0 ? 1 : userns_fail(L, syscall, syscall, errnum, path);
+    return *slot >= 0 ? 1 : userns_refuse(L, syscall, syscall, errnum, path);
 }
 
 /***
@@ -230,12 +231,14 @@ static int sys_mount_setattr(lua_State *L)
                          place.path);
 }
 
-/* Pushes a closed context; open into it at once. */
-static int *push_context(lua_State *L)
+/* Pushes a closed context of a type that may be NULL; open into it at once. */
+static int *push_context(lua_State *L, const char *type)
 {
-    int *slot = lua_newuserdatauv(L, sizeof *slot, 0);
+    int *slot = lua_newuserdatauv(L, sizeof *slot, 1);
     *slot = -1;
     luaL_setmetatable(L, CONTEXT);
+    lua_pushstring(L, type);
+    lua_setiuservalue(L, -2, 1);
     return slot;
 }
 
@@ -252,7 +255,7 @@ static int *push_context(lua_State *L)
 static int sys_fsopen(lua_State *L)
 {
     const char *type = userns_check_text(L, 1);
-    int *slot = push_context(L);
+    int *slot = push_context(L, type);
     *slot = userns_above_stdio(fsopen(type, FSOPEN_CLOEXEC));
     return push_opened(L, slot, "fsopen", type);
 }
@@ -277,7 +280,7 @@ static int sys_fspick(lua_State *L)
     struct place place = check_place(L, 1);
     unsigned flags = opt_switches(L, 2, switches) | FSPICK_CLOEXEC |
                      if_empty(place, FSPICK_EMPTY_PATH);
-    int *slot = push_context(L);
+    int *slot = push_context(L, NULL);
     *slot = userns_above_stdio(fspick(place.fd, path_of(place), flags));
     return push_opened(L, slot, "fspick", place.path);
 }
@@ -289,47 +292,23 @@ static int check_context(lua_State *L)
     return *slot;
 }
 
-/* One entry without its level ("e ", "w " or "i ") and its newline. */
-static void add_entry(luaL_Buffer *b, const char *entry, size_t length)
-{
-    if (length > 0 && entry[length - 1] == '\n')
-        length--;
-    if (length > 2 && entry[1] == ' ') {
-        entry += 2;
-        length -= 2;
-    }
-    if (luaL_bufflen(b) > 0)
-        luaL_addstring(b, "; ");
-    luaL_addlstring(b, entry, length);
-}
-
-/* Pushes what the kernel wrote into the context's log.  A read takes one entry,
-   and fails with ENODATA after the last and EMSGSIZE for one that is too long
-   and lost. */
-static void push_log(lua_State *L, int fd)
-{
-    char entry[1024];
-    luaL_Buffer b;
-    ssize_t length;
-    luaL_buffinit(L, &b);
-    do {
-        length = read(fd, entry, sizeof entry);
-        if (length > 0)
-            add_entry(&b, entry, (size_t)length);
-    } while (length > 0 || (length < 0 && errno == EMSGSIZE));
-    luaL_pushresult(&b);
-}
-
-/* Fails as userns_fail does; the error's detail is the log, if it has any. */
+/* Fails as userns_refuse does; the error's detail is what the kernel wrote into
+   the context's log.  A read takes one entry, and fails with ENODATA after the
+   last and EMSGSIZE for one that is too long and lost. */
 static int fail_with_log(lua_State *L, int fd, const char *syscall, int errnum,
                          const char *operand)
 {
+    char log[4096];
+    size_t filled = 0;
+    ssize_t length;
+    do {
+        length = read(fd, log + filled, sizeof log - 1 - filled);
+        filled += length > 0 ? (size_t)length : 0;
+    } while (length > 0 || (length < 0 && errno == EMSGSIZE));
+    log[filled] = '\0';
     userns_fail(L, syscall, syscall, errnum, operand);
-    push_log(L, fd);
-    if (lua_rawlen(L, -1) > 0)
-        lua_setfield(L, -2, "detail");
-    else
-        lua_pop(L, 1);
+    userns_set_log(L, log);
+    userns_explain(L);
     return 2;
 }
 
@@ -437,6 +416,18 @@ static int context_fileno(lua_State *L)
 }
 
 /***
+ * The type of the file system that fsopen was given.
+ * @return string|nil type nil for a context of fspick
+ * @source fsopen(2)
+ */
+static int context_type(lua_State *L)
+{
+    luaL_checkudata(L, 1, CONTEXT);
+    lua_getiuservalue(L, 1, 1);
+    return 1;
+}
+
+/***
  * Lets go of the context; its mounts stay.  A second call does nothing.
  * @source close(2)
  */
@@ -459,10 +450,15 @@ static int context_tostring(lua_State *L)
 static void open_context(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"set", context_set},       {"flag", context_flag},
-        {"create", context_create}, {"reconfigure", context_reconfigure},
-        {"mount", context_mount},   {"fileno", context_fileno},
-        {"close", context_close},   {NULL, NULL},
+        {"set", context_set},
+        {"flag", context_flag},
+        {"create", context_create},
+        {"reconfigure", context_reconfigure},
+        {"mount", context_mount},
+        {"fileno", context_fileno},
+        {"close", context_close},
+        {"type", context_type},
+        {NULL, NULL},
     };
     static const luaL_Reg metamethods[] = {
         {"__gc", context_close},

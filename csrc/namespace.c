@@ -94,7 +94,7 @@ static int sys_setns(lua_State *L)
     const char *call = NULL;
     int fd = join_fd(target, &call);
     if (fd < 0)
-        return userns_fail(L, "setns", call, errno, target.path);
+        return userns_refuse(L, "setns", call, errno, target.path);
     int result = setns(fd, flags);
     if (fd != target.fd)
         userns_close_fd(&fd);
@@ -179,7 +179,7 @@ static int open_target(struct target target, const char *path,
 static int fail_type(lua_State *L, int errnum, const char *path,
                      const char *cause, const char *message)
 {
-    userns_fail(L, "namespace", "ioctl", errnum, path);
+    userns_refuse(L, "namespace", "ioctl", errnum, path);
     lua_pushstring(L, cause);
     lua_setfield(L, -2, "cause");
     lua_pushstring(L, message);
@@ -209,7 +209,7 @@ static int push_namespace(lua_State *L, const struct nstype *type, int arg)
     struct handle *ns = push_closed(L);
     int fd = open_target(target, path, &call);
     if (fd < 0)
-        return userns_fail(L, "namespace", call, errno, path);
+        return userns_refuse(L, "namespace", call, errno, path);
     if (adopt(ns, fd) < 0)
         return errno == ENOTTY
                    ? fail_type(L, ENOTTY, path, "not_ns_fd", "not a namespace")
@@ -403,7 +403,7 @@ static int namespace_pin(lua_State *L)
     if (errnum != 0 && created)
         (void)unlink(path);
     if (errnum != 0)
-        return userns_fail(L, "pin", "mount", errnum, path);
+        return userns_refuse(L, "pin", "mount", errnum, path);
     lua_pushboolean(L, true);
     return 1;
 }

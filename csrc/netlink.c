@@ -315,13 +315,15 @@ static int add_master(lua_State *L, struct rtnl *r, struct request *q,
     return 0;
 }
 
-/* The same.  The handle stays on the stack: the request has its number. */
+/* The same.  The handle stays on the stack, as the request has its number, and
+   is closed when the function returns. */
 static int add_netns(lua_State *L, struct request *q, int table)
 {
     if (!push(L, table, "netns"))
         return 0;
     if (userns_push_namespace(L, "net", lua_gettop(L)) != 1)
         return 2;
+    lua_toclose(L, -1);
     int fd = userns_namespace_fd(L, -1);
     userns_rtnl_add(q, IFLA_NET_NS_FD, &fd, sizeof fd);
     return 0;

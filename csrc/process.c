@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,20 +18,11 @@
 #include "error.h"
 #include "fd.h"
 #include "launch.h"
+#include "pidfd.h"
 #include "process.h"
 #include "sys.h"
 
 #define METATABLE "userns.process"
-
-/* Younger than the C library's headers: linux/pidfd.h of Linux 6.15. */
-struct pidfd_info {
-    uint64_t mask;
-    uint64_t cgroup;
-    uint32_t ids[11];
-    int32_t exit_code;
-};
-#define PIDFD_GET_INFO  _IOWR(0xff, 11, struct pidfd_info)
-#define PIDFD_INFO_EXIT (1ULL << 3)
 
 /* The status that waitid gives, or what is known of it. */
 struct status {
@@ -400,7 +390,7 @@ static int sys_pidfd_open(lua_State *L)
     struct process *p = userns_push_process(L, 0);
     p->pidfd = userns_pidfd_open(pid);
     if (p->pidfd < 0)
-        return userns_fail(L, "pidfd_open", "pidfd_open", errno, NULL);
+        return userns_refuse(L, "pidfd_open", "pidfd_open", errno, NULL);
     p->pid = pid;
     return 1;
 }
@@ -447,7 +437,7 @@ static int sys_kill(lua_State *L)
     int signum = userns_check_signal(L, 2);
     int pidfd = userns_pidfd_open(pid);
     if (pidfd < 0)
-        return userns_fail(L, "kill", "pidfd_open", errno, NULL);
+        return userns_refuse(L, "kill", "pidfd_open", errno, NULL);
     long result = syscall(SYS_pidfd_send_signal, pidfd, signum, NULL, 0);
     userns_close_fd(&pidfd);
     return userns_result(L, result, "kill", "pidfd_send_signal", NULL);

@@ -94,6 +94,18 @@ static int sys_hold_signal(lua_State *L)
     return 1;
 }
 
+/***
+ * The number of a signal, which differs between architectures.
+ * @param signal string|integer "TERM", "SIGTERM" or 15
+ * @return integer number
+ * @source signal(7)
+ */
+static int sys_signal_number(lua_State *L)
+{
+    lua_pushinteger(L, userns_check_signal(L, 1));
+    return 1;
+}
+
 static struct signalhold *check_open(lua_State *L)
 {
     struct signalhold *hold = luaL_checkudata(L, 1, METATABLE);
@@ -192,6 +204,7 @@ void userns_open_signals(lua_State *L)
     };
     static const luaL_Reg functions[] = {
         {"hold_signal", sys_hold_signal},
+        {"signal_number", sys_signal_number},
         {NULL, NULL},
     };
     luaL_newmetatable(L, METATABLE);

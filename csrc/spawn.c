@@ -13,6 +13,7 @@
 #include "check.h"
 #include "error.h"
 #include "fd.h"
+#include "found.h"
 #include "launch.h"
 #include "pack.h"
 #include "process.h"
@@ -31,12 +32,6 @@ static const char *syscall_name(uint32_t number)
     default:
         return NULL;
     }
-}
-
-static void set_integer(lua_State *L, const char *field, lua_Integer value)
-{
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, field);
 }
 
 /* The child ended before it had a program, and not by a step's failure. */
@@ -64,18 +59,19 @@ static void push_report(lua_State *L, const struct report *report)
                       refused ? syscall_name(report->syscall) : NULL,
                       report->error, NULL);
     if (report->step > 0)
-        set_integer(L, "step", report->step);
+        userns_set_integer(L, "step", report->step);
     if (report->item > 0)
-        set_integer(L, "item", report->item);
+        userns_set_integer(L, "item", report->item);
 }
 
-static int push_failure(lua_State *L, const struct launch *l)
+static void push_failure(lua_State *L, const struct launch *l)
 {
     lua_pushnil(L);
     push_report(L, &l->failure);
     if (l->failure.error == 0)
         explain_end(L, l->status);
-    return 2;
+    else if (l->control->found.step == l->failure.step)
+        userns_set_found(L, &l->control->found);
 }
 
 /* The error of a step that was Lua's to do is on top of the stack. */
@@ -83,7 +79,7 @@ static int return_called(lua_State *L, const struct launch *l)
 {
     if (!lua_istable(L, -1))
         return lua_error(L);
-    set_integer(L, "step", l->failure.step);
+    userns_set_integer(L, "step", l->failure.step);
     lua_pushnil(L);
     lua_insert(L, -2);
     return 2;
@@ -209,11 +205,13 @@ static int sys_launch(lua_State *L)
         *terminal = l->handed[HAND_TERMINAL];
         l->handed[HAND_TERMINAL] = -1;
     }
+    bool called = result != 0 && lua_gettop(L) > top;
+    if (result != 0 && !called)
+        push_failure(L,
+                     l); /* of the control words, which end with the launch */
     userns_launch_end(l, room);
-    if (result != 0 && lua_gettop(L) > top)
-        return return_called(L, l);
     if (result != 0)
-        return push_failure(L, l);
+        return called ? return_called(L, l) : 2;
     lua_settop(L, top - 1); /* process, its program, terminal */
     push_excused(L, excused, count);
     lua_replace(L, top - 2);

@@ -256,10 +256,15 @@ void userns_clear_tid(struct control *control)
     raw_syscall(SYS_futex, (long)tid, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
-_Noreturn void userns_give_up(struct child *c, uint32_t step, long error)
+void userns_report(struct child *c, uint32_t step, long error)
 {
     c->control->report =
         (struct report){step, (int32_t)-error, c->syscall, c->item};
+}
+
+_Noreturn void userns_give_up(struct child *c, uint32_t step, long error)
+{
+    userns_report(c, step, error);
     /* Where nobody shares the memory any more, the kernel does not tell. */
     if (c->stack != NULL)
         userns_clear_tid(c->control);

@@ -121,6 +121,44 @@ struct report {
     uint32_t item; /* from 1; 0 where the step has none */
 };
 
+enum format {
+    FORMAT_UNKNOWN, /* it cannot be read */
+    FORMAT_EMPTY,
+    FORMAT_OTHER,
+    FORMAT_SCRIPT,
+    FORMAT_ELF,
+    FORMAT_COUNT,
+};
+
+/* What who was refused has found out about it afterwards. */
+struct found {
+    uint32_t step; /* in which it was refused; 0: nothing was looked at */
+
+    /* a path: what is at its end or, with an error, the first part of it that
+       stops whoever follows it */
+    char path[4096];
+    int32_t error; /* a positive errno */
+    uint32_t mode; /* 0: nothing is there */
+    uint32_t uid;
+    uint32_t gid;
+
+    /* a program, or what that needs to be executed: the path is the last's */
+    uint32_t item;      /* which candidate, from 1; 0: it is no program */
+    uint32_t depth;     /* 0: the program itself */
+    uint32_t needed_by; /* enum format */
+    char needed[4096];  /* where it is to be, if it is not the program itself */
+    char by[256];       /* what needs it, where it is not the program itself */
+    int32_t access;     /* errno of access(2) */
+    uint32_t noexec;
+    uint32_t format; /* enum format */
+    uint32_t bits;   /* of ELF */
+    uint32_t machine;
+    uint32_t elf_type;
+    uint64_t caps; /* that the file must get */
+
+    char log[512]; /* the kernel's words */
+};
+
 enum state { SETTING_UP, EXECUTING };
 
 /* Shared by host and child until the program is executed. */
@@ -135,6 +173,7 @@ struct control {
     struct report report;
     uint32_t excused_count;
     struct report excused[EXCUSED];
+    struct found found;
     uint32_t ended; /* process 1 has seen its program end */
     int32_t status; /* how, as wait(2) has it */
 };
@@ -185,7 +224,10 @@ _Noreturn void userns_run_image(void *image);
    is shared. */
 void userns_clear_tid(struct control *control);
 
-/* Ends the set-up with a report of this step; for the small executable. */
+/* Reports what this step was refused. */
+void userns_report(struct child *child, uint32_t step, long error);
+
+/* The same, and ends the set-up; for the small executable. */
 _Noreturn void userns_give_up(struct child *child, uint32_t step, long error);
 
 #endif

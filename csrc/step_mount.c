@@ -60,6 +60,8 @@ long userns_do_open(struct child *c, const struct step_open *s)
     *slot(c, s->slot) = fd < 0 ? -1 : (int32_t)fd;
     if (fd == -ENOENT && s->optional)
         return 0;
+    if (fd < 0)
+        step_find_place(c, AT_FDCWD, text(c, s->path));
     if (fd < 0 || (s->major < 0 && !s->node && s->inode < 0))
         return fd < 0 ? fd : 0;
     long error = step_stat(c, fd, &st);
@@ -111,6 +113,8 @@ static long new_mount(struct child *c, const char *type, char **options,
         return fs;
     long error = configure(c, fs, options);
     long fd = error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, attrs);
+    if (fd < 0)
+        step_find_log(c, fs);
     shut(fs);
     return fd;
 }
@@ -321,8 +325,10 @@ long userns_do_remount(struct child *c, const struct step_remount *s)
     long fd = s->slot >= 0 ? *slot(c, s->slot)
               : root       ? c->root
                            : step_resolve(c, path, O_PATH);
-    if (fd < 0)
+    if (fd < 0) {
+        step_find_place(c, c->root, path);
         return fd;
+    }
     struct mount_attr attr = step_attr(s->attrs);
     attr.attr_clr |= s->clear;
     attr.propagation = s->propagation;

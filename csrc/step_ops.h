@@ -120,6 +120,28 @@ long step_make(struct child *c, char *path, unsigned mode, bool *ret_made);
 void step_forget_place(struct child *c);
 long step_is_inside(struct child *c);
 
+/* step_found.c: what a refusal is about, in the control words; none of these
+   changes what is reported.  The place that a path leads to, from a root or
+   AT_FDCWD; a program, and what it needs to be executed; that one of its
+   candidates which the item tells or, where it tells none, the first that is
+   there; what the context of a file system has to say. */
+void step_find_place(struct child *c, long root, const char *path);
+void step_find_program(struct found *f, const char *path);
+void step_find_candidate(struct child *c, char **paths);
+void step_find_log(struct child *c, long fs);
+
+/* step_self.c: the program, and what is tried with each of its candidates; the
+   one that was refused for good is the item. */
+struct command {
+    char **paths;
+    char **argv;
+    char **env;
+};
+typedef long step_attempt(struct child *c, const char *path,
+                          const struct command *p);
+long step_try_paths(struct child *c, const struct command *p,
+                    step_attempt *attempt);
+
 /* One function for each op: 0 or -errno. */
 #define DECLARE_PARENT(name)
 #define DECLARE_LUA(name)

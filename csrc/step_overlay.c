@@ -91,6 +91,8 @@ static long stack(struct child *c, const struct layers *l)
     long error = configure(c, fs, l);
     long fd =
         error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, l->attrs);
+    if (fd < 0)
+        step_find_log(c, fs);
     shut(fs);
     error = fd < 0 ? fd : step_own_overlay(c, fd);
     if (error == 0)

@@ -138,7 +138,7 @@ static bool is_place(const struct child *c, const char *path)
 
 /* The directory at this path, if it is the container's own; it stays open for
    what is made in it next. */
-static long find_place(struct child *c, const char *path)
+static long open_place(struct child *c, const char *path)
 {
     if (is_place(c, path))
         return c->place;
@@ -169,7 +169,7 @@ static long make_in(struct child *c, long parent, const char *name,
 static long make_last(struct child *c, char *path, unsigned mode)
 {
     char *slash = cut_name(path);
-    long parent = find_place(c, path);
+    long parent = open_place(c, path);
     *slash = '/';
     return parent < 0 ? parent : make_in(c, parent, slash + 1, mode);
 }
@@ -203,10 +203,7 @@ static char *next_end(char *p)
     return p;
 }
 
-/* Opens a path inside the root (O_PATH); what is missing of it is made where
-   the tree is the container's own, directories on the way with mode 0755.  A
-   mount may lie over a directory that is remembered unless the place is new. */
-long step_make(struct child *c, char *path, unsigned mode, bool *ret_made)
+static long make(struct child *c, char *path, unsigned mode, bool *ret_made)
 {
     long fd = make_in_place(c, path, mode);
     *ret_made = true;
@@ -224,6 +221,18 @@ long step_make(struct child *c, char *path, unsigned mode, bool *ret_made)
             return fd;
         shut(fd);
     }
+}
+
+/* Opens a path inside the root (O_PATH); what is missing of it is made where
+   the tree is the container's own, directories on the way with mode 0755.  What
+   is mounted there may lie over the place that is remembered unless it was made
+   now. */
+long step_make(struct child *c, char *path, unsigned mode, bool *ret_made)
+{
+    long fd = make(c, path, mode, ret_made);
+    if (fd < 0)
+        step_find_place(c, c->root, path);
+    return fd;
 }
 
 /* In this order: a change of owner takes set-id bits away. */
@@ -277,8 +286,10 @@ long userns_do_file(struct child *c, const struct step_file *s)
     shut(place);
     /* Not to wait for a FIFO's reader. */
     long fd = step_resolve(c, path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
+    if (fd < 0) {
+        step_find_place(c, c->root, path);
         return fd;
+    }
     long error = fill_file(c, fd, s);
     shut(fd);
     return error;

@@ -261,9 +261,9 @@ long userns_do_chdir(struct child *c, const struct step_chdir *s)
         .resolve = RESOLVE_NO_MAGICLINKS,
     };
     long fd = CALL(c, openat2, AT_FDCWD, path, &how, sizeof how);
-    if (fd < 0)
-        return fd;
-    long error = CALL(c, fchdir, fd);
+    long error = fd < 0 ? fd : CALL(c, fchdir, fd);
+    if (error < 0)
+        step_find_place(c, AT_FDCWD, path);
     shut(fd);
     if (error == 0)
         error = step_is_inside(c);
@@ -280,18 +280,16 @@ static bool is_hidden(const char *path)
 
 /* The candidates are the program's name in each directory of PATH; one that
    exists but may not be executed is a better answer than one that does not. */
-long userns_do_exec(struct child *c, const struct step_exec *s)
+long step_try_paths(struct child *c, const struct command *p, step_attempt *try)
 {
-    char **paths = step_strings(c, s->paths);
-    char **argv = step_strings(c, s->argv);
-    char **env = step_strings(c, s->env);
     long refusal = -ENOENT;
-    uint32_t item = 0; /* none */
-    c->control->state = EXECUTING;
+    uint32_t item = 0;       /* none */
     c->syscall = SYS_execve; /* even where there is nothing to try */
-    for (uint32_t i = 0; paths[i] != NULL; i++) {
-        long error = CALL(c, execve, paths[i], argv, env);
-        if (error == -EACCES && paths[1] != NULL && is_hidden(paths[i]))
+    for (uint32_t i = 0; p->paths[i] != NULL; i++) {
+        long error = try(c, p->paths[i], p);
+        if (error == 0)
+            return 0;
+        if (error == -EACCES && p->paths[1] != NULL && is_hidden(p->paths[i]))
             continue;
         if (error == -ENOENT || error == -ENOTDIR ||
             (error == -EACCES && refusal == -EACCES))
@@ -301,7 +299,25 @@ long userns_do_exec(struct child *c, const struct step_exec *s)
         if (error != -EACCES)
             break;
     }
-    c->control->state = SETTING_UP;
     c->item = item;
+    /* first the report: the filter may end who looks */
+    userns_report(c, c->control->step, refusal);
+    step_find_candidate(c, p->paths);
+    return refusal;
+}
+
+static long execute(struct child *c, const char *path, const struct command *p)
+{
+    return CALL(c, execve, path, p->argv, p->env);
+}
+
+long userns_do_exec(struct child *c, const struct step_exec *s)
+{
+    const struct command command = {step_strings(c, s->paths),
+                                    step_strings(c, s->argv),
+                                    step_strings(c, s->env)};
+    c->control->state = EXECUTING;
+    long refusal = step_try_paths(c, &command, execute);
+    c->control->state = SETTING_UP;
     return refusal;
 }

@@ -51,6 +51,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_directory(L);
     userns_open_exec(L);
     userns_open_pack(L);
+    userns_open_pidfd(L);
     userns_open_launch(L);
     userns_open_namespace(L);
     userns_open_netlink(L);
@@ -60,6 +61,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_mountfd(L);
     userns_open_identity(L);
     userns_open_prctl(L);
+    userns_open_probe(L);
     userns_open_caps(L);
     userns_open_seccomp(L);
     userns_open_filter(L);

@@ -43,6 +43,7 @@ build = {
     INST_BINDIR = "$(BINDIR)",
     INST_LIBDIR = "$(LIBDIR)",
     INST_LUADIR = "$(LUADIR)",
+    INST_MANDIR = "$(PREFIX)/man",
   },
 }
 

@@ -275,9 +275,11 @@ end
 -- What no plan of a way's has; root of a namespace with one id goes without much.
 -- `hold` is in those that make a user namespace for the map of a mount.
 local NOT_PLANNED <const> = {
-  root = { "hold", "newgidmap", "newuidmap", "raise_limit" },
-  user = { "hold", "raise_limit" },
-  userns = { "groups", "hold", "newgidmap", "newuidmap", "raise_limit", "setgid", "setgroups", "setuid" },
+  root = { "examine", "hold", "leave", "newgidmap", "newuidmap", "raise_limit" },
+  user = { "examine", "hold", "leave", "raise_limit" },
+  userns = {
+    "examine", "groups", "hold", "leave", "newgidmap", "newuidmap", "raise_limit", "setgid", "setgroups", "setuid",
+  },
 }
 
 describe("a launch", function()

@@ -391,6 +391,21 @@ describe("join", function()
     end
   end)
 
+  it("needs no root in there where no files are made", function()
+    local own <close> = start { uid_map = "self", gid_map = "self" }
+    local uid <const>, gid <const> = sys.read_uid_map(own.pid)[1].inside, sys.read_gid_map(own.pid)[1].inside
+    local description <const> = {
+      namespaces = {}, join = { user = own, uts = own }, process = { uid = uid, gid = gid },
+    }
+    assert.equal(("%d %d\n"):format(uid, gid), helper.inside(description, "echo $(id -u) $(id -g)"))
+    description.capabilities = { "sys_admin" }
+    assert.equal("second\n", helper.inside(description, "hostname second && uname -n"))
+    for kind, op in pairs { uid = "setuid", gid = "setgid" } do
+      assert.same(helper.errno("EINVAL", { op = op, syscall = "setres" .. kind, field = "process." .. kind }),
+        (refusal({ user = own }, { namespaces = {}, process = { uid = uid, gid = gid, [kind] = 77 } })))
+    end
+  end)
+
   it("says where groups cannot be taken", function()
     if is_root then
       local fields <const>, advice <const> = refusal(of_first "user", { process = { groups = { 5 } } })

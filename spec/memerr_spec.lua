@@ -51,6 +51,7 @@ local CALLS <const> = {
   { [[ assert(sys.pidfd_open(sys.getpid()):wait(0) == nil); sys.gettid() ]] },
   { [[ local process = sys.pidfd_open(sys.getpid()); tostring(process); process:kill("CONT"); process:detach() ]] },
   { [[ assert(not sys.pidfd_open(4194305)) ]] },
+  { [[ sys.pidfd_info("self"); assert(not sys.pidfd_info(4194305)) ]] },
   { [[
     local hold <close> = sys.hold_signal("USR1")
     assert(not sys.hold_signal("USR1") and not hold:take())
@@ -246,6 +247,13 @@ local LONG <const> = {
     process.stdin:write("in"):close()
     assert(process.stdout:read("a") == "in" and process:wait(100).ok)
     tostring(process)
+  ]] },
+  ["a check"] = { 7, [[ local box = require "userns".container { hostname = "box", root = "/nonexistent" } ]], [[
+    local checked = box:check { "/bin/true", stdin = "pipe", stderr = "capture" }
+    assert(#checked.errors == 1 and #tostring(checked.errors[1]) > 0)
+  ]] },
+  ["a look at features"] = { 61, [[ local userns = require "userns" ]], [[
+    assert(#tostring(userns.features()) > 0)
   ]] },
   ["a set-up that fails"] = { 7, [[ local box = require "userns".container { hostname = "box" } ]], [[
     local process, err = box:spawn { "/bin/true", cwd = "/nonexistent", stdin = "pipe", stderr = "capture" }

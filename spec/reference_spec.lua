@@ -36,7 +36,7 @@ end
 
 -- What no manual page describes: it is ours.
 local OURS <const> = set_of {
-  "userns.container", "userns.load", "userns.merge",
+  "userns.container", "userns.features", "userns.load", "userns.merge",
   "sys.error", "sys.image_path", "sys.ops", "sys.pack", "sys.words",
 }
 

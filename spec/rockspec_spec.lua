@@ -24,6 +24,7 @@ local function install(rockspec, scratch)
     BINDIR = scratch .. "/bin",
     LIBDIR = scratch .. "/lib",
     LUADIR = scratch .. "/lua",
+    PREFIX = scratch .. "/rock",
   }
   local command <const> = { "make" }
   command[2] = rockspec.build.install_target or "install"
@@ -74,6 +75,14 @@ describe("the rockspec", function()
     output(("test -x %s/lib/userns/userns-init"):format(scratch))
   end)
 
+  it("installs the command and its page, of which LuaRocks puts none outside the rock", function()
+    assert.equal("./userns\n", files(scratch .. "/bin"))
+    output(("cmp doc/userns.1 %s/rock/man/man1/userns.1"):format(scratch))
+    local where <const> = ("LUA_PATH='%s/lua/?.lua;%s/lua/?/init.lua' LUA_CPATH='%s/lib/?.so'"):format(
+      scratch, scratch, scratch)
+    assert.equal(("userns %s\n"):format(version), output(("cd / && %s %s/bin/userns --version"):format(where, scratch)))
+  end)
+
   it("installs a library that needs nothing of the checkout", function()
     assert.equal(seen, loaded_from(scratch .. "/lua", scratch .. "/lib"))
   end)
@@ -89,6 +98,10 @@ describe("the rockspec", function()
     ]]):format(scratch, scratch, scratch, tree, PATH))
     assert.equal(seen, loaded_from(tree .. "/share/lua/5.4", tree .. "/lib/lua/5.4"))
     output(("test -x %s/lib/lua/5.4/userns/userns-init"):format(tree))
+    local box <const> = scratch .. "/box.lua"
+    helper.write(box, "return { hostname = 'rock' }")
+    local command <const> = ("cd / && env -u LUA_PATH -u LUA_CPATH %s/bin/userns run %s -- uname -n"):format(tree, box)
+    assert.equal("rock\n", output(command))
   end)
 end)
 

@@ -129,3 +129,19 @@ describe("userns.sys.hold_signal", function()
     end
   end)
 end)
+
+describe("userns.sys.signal_number", function()
+  it("is the kernel's number of a signal", function()
+    assert.equal(9, sys.signal_number "KILL")
+    assert.equal(15, sys.signal_number "SIGTERM")
+    assert.equal(35, sys.signal_number(35))
+  end)
+
+  it("raises for what is no signal", function()
+    for value, message in pairs { NOPE = "unknown signal 'NOPE'", [0] = "out of range", [true] = "integer expected" } do
+      local ok <const>, raised = pcall(sys.signal_number, value)
+      assert.is_false(ok)
+      assert.matches(message, raised, 1, true)
+    end
+  end)
+end)

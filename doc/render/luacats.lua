@@ -248,7 +248,8 @@ end
 
 local CLASSES <const> = {
   "userns.IdRange", "userns.Error", "userns.Container", "userns.Step", "userns.Plan",
-  "userns.Process", "userns.HookProcess", "userns.Result", "userns.Namespace", "userns.NamespaceInfo",
+  "userns.Process", "userns.HookProcess", "userns.Result", "userns.Check", "userns.Feature", "userns.Features",
+  "userns.Namespace", "userns.NamespaceInfo",
 }
 
 local SYS_CLASSES <const> = {

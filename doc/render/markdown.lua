@@ -1,4 +1,5 @@
 -- The reference: a page with marks, {{kind argument}}, and what stands for each.
+local features <const> = require "userns.features"
 local schema <const> = require "userns.schema"
 local sources <const> = require "doc.render.sources"
 local sys <const> = require "userns.sys"
@@ -257,6 +258,14 @@ function MARKS.presets(c)
     items[i] = wrap(("* %s: %s"):format(code(preset.name), escape(preset.doc)), "  ")
   end
   return table.concat(items, "\n")
+end
+
+function MARKS.features()
+  local rows <const> = {}
+  for i, feature in ipairs(features.list()) do
+    rows[i] = { code(feature.name), escape(feature.doc) }
+  end
+  return table_of({ "Feature", "What it is" }, rows)
 end
 
 function MARKS.fields(_, _, record)

@@ -190,6 +190,11 @@ function fsContext:mount(attributes) end
 ---See fsopen(2).
 function fsContext:fileno() end
 
+---The type of the file system that fsopen was given.
+---@return string|nil type nil for a context of fspick
+---See fsopen(2).
+function fsContext:type() end
+
 ---Lets go of the context; its mounts stay.  A second call does nothing.
 ---See close(2).
 function fsContext:close() end
@@ -907,6 +912,28 @@ function sys.directories(directory) end
 ---See stat(2).
 function sys.stat(file, how) end
 
+---Which mount a file is on, and whether it is that mount's own root.
+---@param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is open
+---@return { id: integer, root: boolean? }? mount root is nil before Linux 5.8
+---@return userns.Error? err ENOENT, EACCES, EBADF
+---See statx(2).
+function sys.mount_of(file) end
+
+---What file system a file is on, and the flags of its mount.
+---@param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is open
+---@return { type: string, flags: table<string, boolean> }? file_system its name, or the magic number in hexadecimal ("0x1021997"); ro, nosuid, nodev, noexec, noatime, nodiratime, relatime
+---@return userns.Error? err ENOENT, EACCES, EBADF
+---See statfs(2).
+function sys.statfs(file) end
+
+---Whether the caller may use a file, by its effective ids and capabilities.
+---@param path string
+---@param how? string|string[] words: read, write, execute (of a directory: search); whether it is there when absent
+---@return true|nil ok
+---@return userns.Error? err ENOENT, EACCES, EROFS, ENOTDIR
+---See access(2).
+function sys.access(path, how) end
+
 ---What a symbolic link says.
 ---@param path string
 ---@return string? text
@@ -921,6 +948,30 @@ function sys.readlink(path) end
 ---See landlock(7).
 function sys.landlock_abi() end
 
+---What the kernel tells of a process by its pidfd: its number and its parent's
+---(0 for one of another pid namespace), and its effective ids, as the caller
+---sees them.
+---@param process integer|"self"|userns.Process a pid, or a handle
+---@return { pid: integer, parent: integer, uid: integer, gid: integer }? info
+---@return userns.Error? err ESRCH; ENOTTY before Linux 6.13
+---See pidfd_open(2).
+function sys.pidfd_info(process) end
+
+---How a system call is answered that is made with arguments nobody could mean.
+---@param name string "unshare", "mount" ...
+---@param namespaces string|string[]|nil for clone and unshare: with the flags of these
+---@return string|nil answer the errno's name, "EINVAL", or "OK"; the name of the signal that ended who made it, "SIGSYS"
+---@return string|userns.Error expected what the kernel answers where no filter does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be tried
+---See seccomp(2).
+function sys.probe(name, namespaces) end
+
+---The security modules of the kernel that decide by rules which may be
+---anything: selinux, smack, tomoyo, apparmor, bpf, ipe.
+---@return string[]? names
+---@return userns.Error? err ENOSYS before Linux 6.8
+---See lsm_list_modules(2).
+function sys.security_modules() end
+
 ---Keeps a signal from the calling thread, to be taken from a handle; other
 ---threads get it as before.  Closing the handle, or losing it, ends that: what
 ---has come and was not taken, or not settled, comes then.
@@ -929,6 +980,12 @@ function sys.landlock_abi() end
 ---@return userns.Error? err EMFILE
 ---See signalfd(2).
 function sys.hold_signal(signal) end
+
+---The number of a signal, which differs between architectures.
+---@param signal string|integer "TERM", "SIGTERM" or 15
+---@return integer number
+---See signal(7).
+function sys.signal_number(signal) end
 
 ---The size of a terminal.
 ---@param fd integer|file*|userns.Fd either side of it

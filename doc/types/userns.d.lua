@@ -383,6 +383,16 @@ function container:spawn(spec) end
 ---See signal(7).
 function container:run(spec) end
 
+---Tries the description, and a process in it, in throw-away children: what would
+---be refused here, all of it, and not only what comes first. The program is not
+---executed, no hook is called, and nothing is left. What depends on something that
+---is refused is not judged, nor is what a hook would have prepared. A mount that is
+---moved, and an interface of the caller's, stay where they are; whether they are
+---there is told.
+---@param spec? userns.ProcessSpec without one the description's own
+---@return userns.Check
+function container:check(spec) end
+
 ---The description as it is in force: every default written out.
 ---@return table description
 function container:describe() end
@@ -508,6 +518,29 @@ function hookProcess:namespace(type) end
 ---@field usage { user_time: number, system_time: number, max_rss: integer? }
 ---@field degraded { feature: string, used: string, reason: string }[]
 
+---@class userns.Check
+---@field ok boolean nothing would be refused
+---@field errors userns.Error[] what would be, in the order of the plan
+---@field degraded { feature: string, used: string, reason: string }[] what the program would go without
+
+---@class userns.Feature
+---@field available boolean
+---@field value string|integer|nil what there is of it
+---@field note? string under what condition it is available
+---@field error? userns.Error why it is not
+
+---@class userns.Features
+---@field kernel userns.Feature
+---@field userns table<string, userns.Feature> of user namespaces
+---@field namespaces table<string, userns.Feature> by type
+---@field process table<string, userns.Feature>
+---@field ids table<string, userns.Feature>
+---@field mounts table<string, userns.Feature>
+---@field confinement table<string, userns.Feature>
+---@field cgroup table<string, userns.Feature>
+---@field network table<string, userns.Feature>
+---@field limits table<string, userns.Feature> of namespaces by type, and others
+
 ---An existing namespace, held by a descriptor: it lives on while the handle is
 ---open. Handles of the same namespace are equal. A variable can be `<close>`.
 ---@class userns.Namespace
@@ -598,6 +631,12 @@ local userns = {
 ---@return userns.Container? container can be run any number of times
 ---@return userns.Error? err EINVALID, with every problem in `problems`
 function userns.container(description) end
+
+---What this host allows the caller: each feature is tried, in throw-away
+---children, and nothing is changed. Plain tables, by the names of the list:
+---`features.namespaces.net.available`; `tostring` makes a listing of it.
+---@return userns.Features
+function userns.features() end
 
 ---Runs a Lua file that returns a description.  It sees math, string, table and
 ---utf8, the functions of the basic library that have no effect outside, and

@@ -91,7 +91,7 @@ end
 
 --- The host cannot do what the description asks for.
 function context:refuse(err)
-  self.refusal = self.refusal or err
+  table.insert(self.refusals, err)
 end
 
 -- ---- compiling ------------------------------------------------------------
@@ -173,10 +173,10 @@ local function id_problems(d, process, identity)
   return problems
 end
 
---- Who the program is to the caller, nil where it is the caller.
+--- Who the program is to the caller, nil where it is the caller, or nobody.
 local function owner_outside(identity, host)
   local uid <const>, gid <const> = identity.uid.kernel, identity.gid.kernel
-  if uid ~= host.uid or gid ~= host.gid then
+  if uid and gid and (uid ~= host.uid or gid ~= host.gid) then
     return { uid = uid, gid = gid }
   end
 end
@@ -194,6 +194,55 @@ for name, op in pairs(sys.ops()) do
   SIDES[name] = op.side
 end
 
+--- What can be told before any stage has run.
+local function judge_facts(c)
+  local problems <const> = id_problems(c.d, c.process, c.identity)
+  if #problems > 0 then
+    c:refuse(error_object.invalid(problems))
+  end
+  local lacking <const> = network.lacking(c.d, c.host)
+  if lacking then
+    c:refuse(lacking)
+  end
+end
+
+local function judge_degraded(c)
+  for _, entry in ipairs(c.d.strict and c.degraded or {}) do
+    c:refuse(error_object.degraded { entry })
+  end
+end
+
+--- The plan of a container's process on a host as far as there can be one, and
+--- everything that stands against it.
+---@param d table normalised description
+---@param process table normalised process spec; without a program the plan ends
+---  in a placeholder
+---@param host userns.Host
+---@param what userns.Program? what program.of says of the two, where it is known
+---@return userns.Plan plan
+---@return userns.Error[] refusals EINVALID: ids that the map does not have; with
+---  `strict`, what would be degraded; EUNAVAILABLE: what the host has not got;
+---  ENOENT: a program that is not installed
+function compile.draft(d, process, host, what)
+  local identity <const> = ids.resolve(d, process, host)
+  local c <const> = setmetatable({
+    d = d, process = process, host = host, identity = identity, separate = is_separate(identity, d),
+    program = what or program.of(process, host),
+    steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
+    raised = {}, refusals = {},
+  }, context)
+  judge_facts(c)
+  lay_out(c)
+  for _, s in ipairs(stages) do
+    s.emit(c)
+  end
+  for _, step in ipairs(c.steps) do
+    step.side = SIDES[step.op]
+  end
+  judge_degraded(c)
+  return plan.new(c.steps, c.degraded, owner_outside(identity, host)), c.refusals
+end
+
 --- The plan of a container's process on a host.
 ---@param d table normalised description
 ---@param process table normalised process spec; without a program the plan ends
@@ -201,39 +250,13 @@ end
 ---@param host userns.Host
 ---@param what userns.Program? what program.of says of the two, where it is known
 ---@return userns.Plan? plan
----@return userns.Error? err EINVALID: ids that the map does not have; with
----  `strict`, what would be degraded; EUNAVAILABLE: what the host has not got;
----  ENOENT: a program that is not installed
+---@return userns.Error? err the first of draft's
 function compile.compile(d, process, host, what)
-  local identity <const> = ids.resolve(d, process, host)
-  local problems <const> = id_problems(d, process, identity)
-  if #problems > 0 then
-    return nil, error_object.invalid(problems)
+  local drafted <const>, refusals <const> = compile.draft(d, process, host, what)
+  if refusals[1] then
+    return nil, refusals[1]
   end
-  local lacking <const> = network.lacking(d, host)
-  if lacking then
-    return nil, lacking
-  end
-  local c <const> = setmetatable({
-    d = d, process = process, host = host, identity = identity, separate = is_separate(identity, d),
-    program = what or program.of(process, host),
-    steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
-    raised = {},
-  }, context)
-  lay_out(c)
-  for _, s in ipairs(stages) do
-    s.emit(c)
-  end
-  if c.refusal then
-    return nil, c.refusal
-  end
-  for _, step in ipairs(c.steps) do
-    step.side = SIDES[step.op]
-  end
-  if d.strict and #c.degraded > 0 then
-    return nil, error_object.degraded(c.degraded)
-  end
-  return plan.new(c.steps, c.degraded, owner_outside(identity, host))
+  return drafted
 end
 
 return compile

@@ -1,4 +1,5 @@
 -- A container: a description that has been checked, and what is made of it.
+local check = require "userns.check"
 local compile = require "userns.compile"
 local describe = require "userns.describe"
 local error_object = require "userns.error"
@@ -87,14 +88,6 @@ local function fingerprint(spec, what)
   return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
 end
 
-local function descriptors(plan)
-  for _, step in ipairs(plan) do
-    if step.op == "descriptors" then
-      return step.fds
-    end
-  end
-end
-
 --- The packed plan of a process: the last one again, when nothing it was made
 --- of has changed.
 local function prepare(box, spec)
@@ -109,9 +102,7 @@ local function prepare(box, spec)
     if not plan then
       return nil, why
     end
-    box.last = {
-      key = key, facts = facts, plan = plan, program = sys.pack(plan), descriptors = descriptors(plan),
-    }
+    box.last = { key = key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan) }
   end
   return box.last
 end
@@ -122,7 +113,7 @@ local function launch(box, spec, hold)
     return nil, err
   end
   local plan <const> = prepared.plan
-  local set <const>, why = stdio.open(spec, prepared.descriptors, plan.owner)
+  local set <const>, why = stdio.open(spec, prepared.entries, plan.owner)
   if not set then
     return nil, why
   end
@@ -201,6 +192,21 @@ function methods:run(spec)
     return p:attach()
   end
   return p:wait()
+end
+
+--- Tries the description, and a process in it, in throw-away children: what would
+--- be refused here, all of it, and not only what comes first. The program is not
+--- executed, no hook is called, and nothing is left. What depends on something that
+--- is refused is not judged, nor is what a hook would have prepared. A mount that is
+--- moved, and an interface of the caller's, stay where they are; whether they are
+--- there is told.
+---@param spec userns.ProcessSpec? without one the description's own
+---@return userns.Check
+function methods:check(spec)
+  if spec ~= nil then
+    check_table(spec, "check")
+  end
+  return check.run(self[PRIVATE].description, spec)
 end
 
 --- The description as it is in force: every default written out.

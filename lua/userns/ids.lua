@@ -153,8 +153,13 @@ end
 local function one_kind(d, process, host, kind)
   local asked <const> = wanted(process, kind)
   if d.join.user then
-    -- whose maps are not ours to read; the caller's own id may be none in there
-    return { program = asked or 0, builder = 0, kernel = host[kind] }
+    -- whose maps are not ours to read: the caller's own id may be none in there, nor
+    -- need there be a root where no files are made
+    local alone <const> = math.type(asked) and not d.namespaces.mnt
+    return {
+      program = asked or 0, builder = alone and asked or 0, kernel = host[kind],
+      source = alone and "process." .. kind or nil,
+    }
   end
   if not d.namespaces.user then
     local own <const> = host[kind]

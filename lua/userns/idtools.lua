@@ -24,6 +24,11 @@ local function complaint(result, name)
   return result.signal and "ended by " .. result.signal or ("exit status %s"):format(result.exit_code)
 end
 
+--- An error of theirs, with its cause where that can be told.
+local function refuse(fields, pid, map)
+  return nil, require "userns.diagnose".refusal(sys.error(fields), pid, map)
+end
+
 --- Runs one of the two.
 ---@param name "newuidmap"|"newgidmap"
 ---@param path string where it is
@@ -34,11 +39,12 @@ end
 function idtools.run(name, path, pid, map)
   local result <const>, err = tool.run(path, arguments(name, pid, map))
   if not result then
-    return nil, err
+    err.op, err.path, err.step = name, path, nil -- of the tool's plan
+    return refuse(err, pid, map)
   elseif result.ok then
     return true
   end
-  return nil, sys.error { op = name, code = "EPERM", path = path, message = complaint(result, name) }
+  return refuse({ op = name, code = "EPERM", path = path, message = complaint(result, name) }, pid, map)
 end
 
 local function exists(path)
@@ -62,13 +68,23 @@ local function check(pid, map, name)
   end
 end
 
+--- Where one of the two is.
+---@param name "newuidmap"|"newgidmap"
+---@return string? path
+---@return userns.Error? err ENOENT
+function idtools.find(name)
+  local path <const> = tool.find(name, exists)
+  if path then
+    return path
+  end
+  return refuse { op = name, code = "ENOENT", path = name, message = "not found in PATH" }
+end
+
 local function find_and_run(name, pid, map)
   check(pid, map, name)
-  local path <const> = tool.find(name, exists)
+  local path <const>, err = idtools.find(name)
   if not path then
-    return nil, sys.error {
-      op = name, code = "ENOENT", path = name, message = "not found in PATH", hint = "Debian's package uidmap has it",
-    }
+    return nil, err
   end
   return idtools.run(name, path, pid, map)
 end

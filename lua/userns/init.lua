@@ -5,6 +5,7 @@
 ---     print(box:plan { "/bin/hostname" })
 ---     print(box:run { "/bin/hostname", stdout = "capture" }.stdout)
 local container = require "userns.container"
+local features = require "userns.features"
 local load_description = require "userns.load"
 local merge = require "userns.merge"
 local presets = require "userns.presets"
@@ -13,6 +14,7 @@ local sys = require "userns.sys"
 local userns <const> = {
   _VERSION = "scm",
   container = container.new,
+  features = features.read,
   load = load_description,
   merge = merge,
   namespace = sys.namespace,

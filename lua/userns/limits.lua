@@ -72,10 +72,6 @@ local LIMITS <const> = {
 -- these controllers; version 2 counts the time without one.
 local ACCOUNTS <const> = { "memory", "cpuacct" }
 
-local function unavailable(field, message, hint)
-  return sys.error { op = "cgroup", code = "EUNAVAILABLE", field = field, message = message, hint = hint }
-end
-
 --- The hierarchy that has a limit's controller: by version, what it has of it.
 local function hierarchy_of(hierarchies, limit)
   for _, hierarchy in ipairs(hierarchies) do
@@ -90,6 +86,12 @@ end
 
 local layout = {}
 layout.__index = layout
+
+function layout:refuse(field, message, hint)
+  table.insert(self.refusals, sys.error {
+    op = "cgroup", code = "EUNAVAILABLE", field = field, message = message, hint = hint,
+  })
+end
 
 --- The step that makes the cgroup in a hierarchy; at first it is an optional one.
 function layout:step(hierarchy)
@@ -159,7 +161,7 @@ function layout:place()
     if step.path then
       placed[#placed + 1] = step
     elseif not step.optional then
-      return nil, unavailable("cgroup.parent", "the caller's own cgroup is not in sight",
+      self:refuse("cgroup.parent", "the caller's own cgroup is not in sight",
         ("name a cgroup that is, by its path below %s"):format(hierarchy.target))
     end
   end
@@ -171,15 +173,16 @@ end
 
 local HINT <const> = "see /proc/cgroups; a container sees the controllers that were handed to it"
 
---- The steps that make a container's cgroups, version 2 first.
+--- The steps that make a container's cgroups, version 2 first, and what stands
+--- against it.
 ---@param given table normalised `cgroup`
 ---@param hierarchies userns.Hierarchy[]
 ---@param strict boolean
----@return userns.Step[]? steps
----@return userns.Error? err EUNAVAILABLE
+---@return userns.Step[] steps
+---@return userns.Error[] refusals EUNAVAILABLE
 function limits.lay_out(given, hierarchies, strict)
   local l <const> = setmetatable({
-    given = given, strict = strict, by_target = {}, steps = {}, hierarchies = {}, limited = false,
+    given = given, strict = strict, by_target = {}, steps = {}, hierarchies = {}, limited = false, refusals = {},
   }, layout)
   if hierarchies[1] and hierarchies[1].version == 2 then
     l:step(hierarchies[1])
@@ -187,19 +190,19 @@ function limits.lay_out(given, hierarchies, strict)
   for _, limit in ipairs(LIMITS) do
     if given[limit.field] then
       local hierarchy <const>, controller <const> = hierarchy_of(hierarchies, limit)
-      if not hierarchy then
-        return nil, unavailable("cgroup." .. limit.field,
-          ("no cgroup hierarchy has the controller %s"):format(limit[2][1]), HINT)
+      if hierarchy then
+        l:limit(limit, hierarchy, controller)
+      else
+        l:refuse("cgroup." .. limit.field, ("no cgroup hierarchy has the controller %s"):format(limit[2][1]), HINT)
       end
-      l:limit(limit, hierarchy, controller)
     end
   end
   l:account(hierarchies)
-  local steps <const>, err = l:place()
-  if steps and not steps[1] then
-    return nil, unavailable("cgroup", "no cgroup of the caller's is in sight", HINT)
+  local steps <const> = l:place()
+  if not steps[1] and not l.refusals[1] then
+    l:refuse("cgroup", "no cgroup of the caller's is in sight", HINT)
   end
-  return steps, err
+  return steps, l.refusals
 end
 
 return limits

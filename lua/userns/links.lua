@@ -105,4 +105,17 @@ function links.interface(step, pid, parent)
   return true
 end
 
+--- Whether an interface of the caller's is there and may be changed: by a change
+--- of nothing.
+---@param step userns.Step
+---@return true? ok
+---@return userns.Error? err ENODEV, EPERM
+function links.look(step)
+  local net <close>, err = sys.netlink()
+  if not net then
+    return nil, err
+  end
+  return net:link_set(step.name, {})
+end
+
 return links

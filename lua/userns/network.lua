@@ -155,19 +155,23 @@ function network.check(d, report)
   end
 end
 
+--- The error of an uplink whose program is not installed.
+---@param type "pasta"|"slirp4netns"
+---@return userns.Error
+function network.not_installed(type)
+  return sys.error {
+    op = "uplink", code = "ENOENT", path = type, field = "network.uplink", message = "not found in PATH",
+    hint = ("Debian's package %s has it"):format(PACKAGES[type]),
+  }
+end
+
 --- The error of a host that lacks the uplink's program.
 ---@param d table normalised description
 ---@param host userns.Host
 ---@return userns.Error?
 function network.lacking(d, host)
   local type <const> = d.network and d.network.uplink and d.network.uplink.type
-  if not type or host.uplinks[type] then
-    return nil
-  end
-  return sys.error {
-    op = "uplink", code = "ENOENT", path = type, field = "network.uplink", message = "not found in PATH",
-    hint = ("Debian's package %s has it"):format(PACKAGES[type]),
-  }
+  return type and not host.uplinks[type] and network.not_installed(type) or nil
 end
 
 return network

@@ -27,6 +27,7 @@ DO.uplink = uplink.start
 function DO.idmap(step, _, self)
   local mount <const>, err = idmapped.open(step.path, step.recursive, step.uid_map, step.gid_map)
   if not mount then
+    err.cause, err.why, err.hint = nil, nil, nil -- told anew, from the description
     return nil, err
   end
   table.insert(self.handed, mount)
@@ -179,6 +180,10 @@ function methods:close(result)
     group:close(result)
   end
   self.cgroups = {}
+end
+
+metatable.__close = function(self)
+  self:close()
 end
 
 --- Lets go of everything that was done: it stays.

@@ -30,9 +30,15 @@ local USED_INSTEAD <const> = {
   pivot_root = "chroot, with the old root covered by the new one",
 }
 
-local function degraded(plan, excused, parent)
+--- What the program goes without: by the plan, by what the parent could not do,
+--- and by what the child was refused.
+---@param plan userns.Plan
+---@param excused userns.Error[]
+---@param lacking { feature: string, used: string, reason: string }[]
+---@return { feature: string, used: string, reason: string }[]
+function process.degraded(plan, excused, lacking)
   local list <const> = { table.unpack(plan.degraded) }
-  table.move(parent and parent.degraded or {}, 1, parent and #parent.degraded or 0, #list + 1, list)
+  table.move(lacking, 1, #lacking, #list + 1, list)
   for _, err in ipairs(excused) do
     local op <const> = plan[err.step].op
     list[#list + 1] = { feature = op, used = USED_INSTEAD[op], reason = ("%s: %s"):format(err.syscall, err.message) }
@@ -77,7 +83,7 @@ function process.new(child, spec, launch)
       captured = {},
       truncated = false,
       timed_out = false,
-      degraded = degraded(launch.plan, launch.excused, launch.parent),
+      degraded = process.degraded(launch.plan, launch.excused, launch.parent and launch.parent.degraded or {}),
     },
   }, metatable)
 end

@@ -156,6 +156,17 @@ function stdio.source_words(from)
     or math.type(from) == "integer" and ("fd %d"):format(from) or "file"
 end
 
+--- What a plan has the program inherit.
+---@param plan userns.Plan
+---@return { target: integer, source: string }[]
+function stdio.entries(plan)
+  for _, step in ipairs(plan) do
+    if step.op == "descriptors" then
+      return step.fds
+    end
+  end
+end
+
 --- Opens what a process spec asks for, in the order of the plan's entries.
 ---@param process table normalised process spec
 ---@param fds { target: integer, source: string }[] the plan's entries

@@ -36,12 +36,18 @@ kernels  command  qemu-system-x86_64  qemu-system-x86
 format   command  clang-format      clang-format
 lint     command  clang             clang
 lint     command  cppcheck          cppcheck
+lint     command  fish              fish
 lint     command  luacheck          lua-check
 lint     command  luarocks          luarocks
+lint     command  mandoc            mandoc
 lint     command  shellcheck        shellcheck
+lint     command  zsh               zsh
 bench    command  bwrap             bubblewrap
 bench    command  crun              crun
+bench    command  firejail          firejail
 bench    command  runc              runc
+bench    command  setpriv           util-linux
+bench    command  taskset           util-linux
 '
 
 has() {

@@ -51,7 +51,7 @@ end
 function identity.identity(c)
   local uid <const>, gid <const> = c.identity.uid, c.identity.gid
   if gid.now ~= gid.builder then
-    c:add { op = "setgid", gid = gid.builder, source = "gid_map" }
+    c:add { op = "setgid", gid = gid.builder, source = gid.source or "gid_map" }
   end
   local _, names <const> = split(c.process.groups)
   if #c.process.groups > 0 and not names then
@@ -60,7 +60,9 @@ function identity.identity(c)
     drop_groups(c)
   end
   if uid.now ~= uid.builder then
-    c:add { op = "setuid", uid = uid.builder, keep_caps = uid.builder ~= 0 or nil, source = "uid_map" }
+    c:add {
+      op = "setuid", uid = uid.builder, keep_caps = uid.builder ~= 0 or nil, source = uid.source or "uid_map",
+    }
     rearm(c)
   end
 end

@@ -7,10 +7,9 @@ function resources.cgroup(c)
   if not c.d.cgroup then
     return
   end
-  local steps <const>, err = limits.lay_out(c.d.cgroup, c.host.cgroups, c.d.strict)
-  if steps then
-    table.move(steps, 1, #steps, #c.steps + 1, c.steps)
-  else
+  local steps <const>, refusals <const> = limits.lay_out(c.d.cgroup, c.host.cgroups, c.d.strict)
+  table.move(steps, 1, #steps, #c.steps + 1, c.steps)
+  for _, err in ipairs(refusals) do
     c:refuse(err)
   end
 end

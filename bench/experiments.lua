@@ -1,0 +1,188 @@
+-- What is measured: groups of rows, one row for each contender and each value of
+-- what varies; and what the rows should show.
+local millisecond <const> = { name = "ms", per = 1e6 }
+local microsecond <const> = { name = "µs", per = 1e3 }
+local kibibyte <const> = { name = "KiB", per = 1024 }
+local rate <const> = { name = "launches/s", per = 1 }
+
+-- What most are compared with.
+local common <const> = { "floor", "userns" }
+
+---@class Experiment
+---@field name string
+---@field title string
+---@field unit { name: string, per: number }
+---@field contenders string[]
+---@field bases string[]? the contenders that all are compared with
+---@field varies string? the field of the ask that varies, or a word for it
+---@field values any[]? what it takes, one row for each
+---@field label (fun(value: any): string)? a value in words
+---@field command (fun(here: Place, ask: Ask, runs: integer): string[])? instead of the contender's
+---@field take string? how samples are taken: "launches" (default), "rate", "figures"
+---@field pace { rounds: number?, runs: number? }? factors of how often
+---@field flat boolean? whether what varies should make no difference
+---@field logarithmic boolean? the scale of its picture
+
+local function counted(singular, plural)
+  return function(value)
+    return ("%d %s"):format(value, value == 1 and singular or plural)
+  end
+end
+
+local function alive(count)
+  return ("%d live"):format(count)
+end
+
+local function memory(mebibytes)
+  return mebibytes < 1024 and ("%d MiB"):format(mebibytes) or ("%d GiB"):format(mebibytes // 1024)
+end
+
+local function kinds(namespaces)
+  local others <const> = #namespaces - 1
+  return others == 0 and "user" or others == 1 and "+ " .. namespaces[2] or "all but time"
+end
+
+local stages <const> = {
+  description = "container{…}",
+  plan = "compile, pack",
+  first = "to first launch",
+  again = "to next launch",
+}
+
+local function cost(here, ask, runs)
+  return here.script("cost", { runs, ask.stage, 50, here.noop, here.share })
+end
+
+local function resident(here, ask)
+  return here.script("live", { ask.live, "resident" })
+end
+
+--- The experiments on a machine.
+---@param cores integer
+---@return Experiment[]
+local function experiments(cores)
+  return {
+    {
+      name = "standard",
+      title = "The standard job",
+      unit = millisecond,
+      contenders = { "floor", "userns", "unshare", "bubblewrap", "crun", "runc", "firejail" },
+      bases = common,
+      logarithmic = true,
+    },
+    {
+      name = "mounts",
+      title = "The standard job and more bind mounts",
+      unit = millisecond,
+      contenders = { "floor", "userns", "bubblewrap", "crun" },
+      bases = common,
+      varies = "binds",
+      values = { 0, 10, 100, 2000 },
+      label = counted("bind", "binds"),
+      logarithmic = true,
+    },
+    {
+      name = "namespaces",
+      title = "Namespaces alone, nothing made in them",
+      unit = millisecond,
+      contenders = { "floor", "userns" },
+      bases = common,
+      varies = "namespaces",
+      values = {
+        { "user" },
+        { "user", "mnt" },
+        { "user", "pid" },
+        { "user", "uts" },
+        { "user", "ipc" },
+        { "user", "net" },
+        { "user", "cgroup" },
+        { "user", "time" },
+        { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup" },
+      },
+      label = kinds,
+    },
+    {
+      name = "memory",
+      title = "The standard job, by memory of the host",
+      unit = millisecond,
+      contenders = { "userns" },
+      varies = "mebibytes",
+      values = { 10, 256, 1024, 4096 },
+      label = memory,
+      flat = true,
+    },
+    {
+      name = "live",
+      title = "The standard job, beside live containers",
+      unit = millisecond,
+      contenders = { "floor", "userns" },
+      bases = common,
+      varies = "live",
+      values = { 1, 10, 100, 1000, 2000 },
+      label = alive,
+    },
+    {
+      name = "rate",
+      title = "The standard job on one core and on all",
+      unit = rate,
+      contenders = { "floor", "userns", "bubblewrap", "crun" },
+      bases = common,
+      varies = "cores",
+      values = cores > 1 and { 1, cores } or { 1 },
+      label = counted("core", "cores"),
+      take = "rate",
+      pace = { rounds = 0.5, runs = 5 },
+    },
+    {
+      name = "cost",
+      title = "The library itself, with 50 mounts",
+      unit = microsecond,
+      contenders = { "userns" },
+      varies = "stage",
+      values = { "description", "plan", "first", "again" },
+      label = function(stage)
+        return stages[stage]
+      end,
+      command = cost,
+    },
+    {
+      name = "resident",
+      title = "Private memory of the host for each live container",
+      unit = kibibyte,
+      contenders = { "userns" },
+      varies = "live",
+      values = { 1, 10, 100, 1000 },
+      label = alive,
+      command = resident,
+      take = "figures",
+      pace = { rounds = 0.2 },
+    },
+  }
+end
+
+--- A row by its experiment, contender and value, against another of the same
+--- experiment, or against a number in the experiment's unit.
+---@class Target
+---@field experiment string
+---@field row { [1]: string, [2]: any }
+---@field base { [1]: string, [2]: any }?
+---@field atmost number?
+---@field atleast number?
+
+---@param cores integer
+---@return Target[]
+local function targets(cores)
+  return {
+    { experiment = "standard", row = { "userns" }, base = { "floor" }, atmost = 1.10 },
+    { experiment = "standard", row = { "bubblewrap" }, base = { "userns" }, atleast = 3.5 },
+    { experiment = "standard", row = { "crun" }, base = { "userns" }, atleast = 3.5 },
+    { experiment = "standard", row = { "runc" }, base = { "userns" }, atleast = 12 },
+    { experiment = "mounts", row = { "userns", 2000 }, base = { "floor", 2000 }, atmost = 1.2 },
+    { experiment = "memory", row = { "userns", 4096 }, base = { "userns", 10 }, atmost = 1.1 },
+    { experiment = "rate", row = { "userns", cores }, base = { "floor", cores }, atleast = 0.9 },
+    { experiment = "cost", row = { "userns", "plan" }, atmost = 200 },
+    { experiment = "resident", row = { "userns", 1000 }, atmost = 100 },
+  }
+end
+
+return { of = experiments, targets = targets }

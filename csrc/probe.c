@@ -1,0 +1,204 @@
+/*
+ * Whether a system call is answered by the kernel or by a filter before it: the
+ * call is made with arguments that the kernel refuses in a way of its own, in a
+ * child, as a filter may kill who makes it.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "error.h"
+#include "fd.h"
+#include "nstype.h"
+#include "raw.h"
+#include "sys.h"
+
+#define INVALID (-1L)
+
+/* A bit that no namespace has, and for which the kernel refuses the call before
+   it looks at any other: clone(2) without CLONE_SIGHAND, unshare(2) with a part
+   of an exit signal. */
+#define CLONE_REFUSED   CLONE_THREAD
+#define UNSHARE_REFUSED 1L
+
+static const struct probe {
+    const char *name;
+    long number;
+    long a, b, c, d, e;
+    long flags; /* beside those that are asked for, in a */
+    int answer; /* the kernel's errno; 0: it is done, in namespaces of its own
+                 */
+    bool privileged; /* who lacks CAP_SYS_ADMIN is answered EPERM */
+} probes[] = {
+    {"capset", SYS_capset, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"chroot", SYS_chroot, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"clone", SYS_clone, 0, 0, 0, 0, 0, CLONE_REFUSED, EINVAL, false},
+    {"clone3", SYS_clone3, 0, 0, 0, 0, 0, 0, EINVAL, false},
+    {"execve", SYS_execve, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"execveat", SYS_execveat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
+    {"fsconfig", SYS_fsconfig, INVALID, INVALID, 0, 0, 0, 0, EINVAL, false},
+    {"fsmount", SYS_fsmount, INVALID, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"fsopen", SYS_fsopen, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"fspick", SYS_fspick, INVALID, 0, INVALID, 0, 0, 0, EINVAL, true},
+    {"keyctl", SYS_keyctl, INVALID, 0, 0, 0, 0, 0, EOPNOTSUPP, false},
+    {"landlock_create_ruleset", SYS_landlock_create_ruleset, 0, 0, INVALID, 0,
+     0, 0, EINVAL, false},
+    {"make_private", SYS_mount, 0, (long)(uintptr_t) "/", 0, MS_PRIVATE, 0, 0,
+     0, false},
+    {"mknodat", SYS_mknodat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
+    {"mount", SYS_mount, 0, 0, 0, 0, 0, 0, EFAULT, false},
+    {"mount_setattr", SYS_mount_setattr, INVALID, 0, INVALID, 0, 0, 0, EINVAL,
+     false},
+    {"move_mount", SYS_move_mount, INVALID, 0, INVALID, 0, INVALID, 0, EINVAL,
+     true},
+    {"open_tree", SYS_open_tree, INVALID, 0, INVALID, 0, 0, 0, EINVAL, false},
+    {"openat2", SYS_openat2, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
+    {"pivot_root", SYS_pivot_root, 0, 0, 0, 0, 0, 0, EFAULT, true},
+    {"prlimit64", SYS_prlimit64, 0, INVALID, 0, 0, 0, 0, EINVAL, false},
+    {"seccomp", SYS_seccomp, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
+    {"setdomainname", SYS_setdomainname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"setgroups", SYS_setgroups, INVALID, 0, 0, 0, 0, 0, EINVAL, true},
+    {"sethostname", SYS_sethostname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
+    {"setns", SYS_setns, INVALID, 0, 0, 0, 0, 0, EBADF, false},
+    {"setpriority", SYS_setpriority, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
+    {"umount2", SYS_umount2, 0, INVALID, 0, 0, 0, 0, EINVAL, false},
+    {"unshare", SYS_unshare, 0, 0, 0, 0, 0, UNSHARE_REFUSED, EINVAL, false},
+};
+
+static const struct probe *check_probe(lua_State *L, int arg)
+{
+    const char *name = luaL_checkstring(L, arg);
+    for (size_t i = 0; i < sizeof probes / sizeof probes[0]; i++)
+        if (strcmp(probes[i].name, name) == 0)
+            return &probes[i];
+    luaL_argerror(L, arg, "no system call that can be tried");
+    return NULL;
+}
+
+/* What is done is done to nobody, by whoever may: without a user namespace too,
+   where there is none for the caller. */
+static long clone_for(const struct probe *p)
+{
+    if (p->answer != 0)
+        return raw_syscall(SYS_clone, 0, 0, 0, 0, 0, 0);
+    long pid =
+        raw_syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS, 0, 0, 0, 0, 0);
+    return pid >= 0 ? pid : raw_syscall(SYS_clone, CLONE_NEWNS, 0, 0, 0, 0, 0);
+}
+
+/* The call in a child that shares nothing with the host, and takes none of its
+   locks; what came of it as wait(2) has it. */
+static int try_call(const struct probe *p, long flags, int *ret_status)
+{
+    long pid = clone_for(p);
+    if (pid == 0) {
+        long a = p->flags != 0 ? p->flags | flags : p->a;
+        long result = raw_syscall(p->number, a, p->b, p->c, p->d, p->e, 0);
+        for (;;)
+            raw_syscall(SYS_exit_group, result < 0 ? -result : 0, 0, 0, 0, 0,
+                        0);
+    }
+    if (pid < 0) {
+        errno = (int)-pid;
+        return -1;
+    }
+    while (waitpid((pid_t)pid, ret_status, __WALL) < 0)
+        if (errno != EINTR)
+            return -1;
+    return 0;
+}
+
+static void push_answer(lua_State *L, int errnum)
+{
+    lua_pushstring(L, errnum == 0 ? "OK" : userns_errno_name(errnum));
+}
+
+/***
+ * How a system call is answered that is made with arguments nobody could mean.
+ * @param name string "unshare", "mount" ...
+ * @param namespaces string|string[]|nil for clone and unshare: with the flags
+ *   of these
+ * @return string|nil answer the errno's name, "EINVAL", or "OK"; the name of
+ * the signal that ended who made it, "SIGSYS"
+ * @return string|userns.Error expected what the kernel answers where no filter
+ *   does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be
+ *   tried
+ * @source seccomp(2)
+ */
+static int sys_probe(lua_State *L)
+{
+    const struct probe *p = check_probe(L, 1);
+    long flags =
+        lua_isnoneornil(L, 2) ? 0 : (long)userns_check_namespaces(L, 2);
+    int status;
+    if (try_call(p, flags, &status) != 0)
+        return userns_fail(L, "probe", "clone", errno, NULL);
+    if (WIFSIGNALED(status))
+        userns_push_signal(L, WTERMSIG(status));
+    else
+        push_answer(L, WEXITSTATUS(status));
+    push_answer(L, p->answer);
+    lua_pushboolean(L, p->privileged);
+    return 3;
+}
+
+/* ---- security modules -------------------------------------------------- */
+
+#ifndef SYS_lsm_list_modules
+#define SYS_lsm_list_modules 461 /* Linux 6.8 */
+#endif
+
+#define MODULES 32
+
+/* Those that may refuse by rules of their own; linux/lsm.h has their numbers.
+ */
+static const struct {
+    uint64_t id;
+    const char *name;
+} modules[] = {
+    {101, "selinux"},  {102, "smack"}, {103, "tomoyo"},
+    {104, "apparmor"}, {109, "bpf"},   {113, "ipe"},
+};
+
+/***
+ * The security modules of the kernel that decide by rules which may be
+ * anything: selinux, smack, tomoyo, apparmor, bpf, ipe.
+ * @return string[]? names
+ * @return userns.Error? err ENOSYS before Linux 6.8
+ * @source lsm_list_modules(2)
+ */
+static int sys_security_modules(lua_State *L)
+{
+    uint64_t ids[MODULES];
+    uint32_t size = sizeof ids;
+    long count =
+        raw_syscall(SYS_lsm_list_modules, (long)ids, (long)&size, 0, 0, 0, 0);
+    if (count < 0)
+        return userns_fail(L, "security_modules", "lsm_list_modules",
+                           (int)-count, NULL);
+    lua_Integer found = 0;
+    lua_newtable(L);
+    for (long i = 0; i < count; i++)
+        for (size_t j = 0; j < sizeof modules / sizeof modules[0]; j++)
+            if (ids[i] == modules[j].id) {
+                lua_pushstring(L, modules[j].name);
+                lua_rawseti(L, -2, ++found);
+            }
+    return 1;
+}
+
+void userns_open_probe(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"probe", sys_probe},
+        {"security_modules", sys_security_modules},
+        {NULL, NULL},
+    };
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,52 @@
+-- Why a cgroup is not made, limited or entered.
+local DELEGATE <const> = "name one that was in cgroup.parent, or start the host program with "
+  .. "`systemd-run --user --scope -p Delegate=yes`"
+
+return {
+  {
+    cause = "cgroup_not_delegated", ops = "cgroup", codes = "EACCES EPERM",
+    test = function()
+      return nil
+    end,
+    why = "this cgroup was not delegated to the caller",
+    hint = DELEGATE,
+  },
+  {
+    cause = "cgroup_not_delegated", ops = "enter_cgroup", codes = "EACCES EPERM",
+    test = function()
+      return nil
+    end,
+    why = "a process is moved only within what was delegated",
+    hint = "start the host program below the same cgroup",
+  },
+  {
+    cause = "cgroup_ro", ops = "cgroup enter_cgroup", codes = "EROFS",
+    why = "the cgroup hierarchy is mounted read-only here, as it is in many containers",
+    hint = "remount it read-write, or leave cgroup out",
+  },
+  {
+    cause = "controller_missing", ops = "cgroup", codes = "EUNAVAILABLE",
+    why = "what is above it does not hand the controller down",
+    hint = "add it to cgroup.subtree_control there (Delegate= of systemd)",
+  },
+  {
+    cause = "cgroup_inhabited", ops = "cgroup", codes = "EBUSY",
+    why = "a cgroup that has processes of its own cannot hand controllers down to others",
+    hint = "name another in cgroup.parent",
+  },
+  {
+    cause = "no_such_cgroup", ops = "cgroup", codes = "ENOENT", syscalls = "open",
+    why = "cgroup.parent does not exist below the hierarchy's mount",
+    hint = "make it first, or name one that exists",
+  },
+  {
+    cause = "no_such_limit", ops = "cgroup", codes = "ENOENT", syscalls = "openat",
+    why = "this kernel has no such limit",
+    hint = "leave it out",
+  },
+  {
+    cause = "cgroup_exists", ops = "cgroup", codes = "EEXIST",
+    why = "there is a cgroup of this name",
+    hint = "leave cgroup.name out for one of its own",
+  },
+}

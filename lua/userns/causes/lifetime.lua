@@ -1,0 +1,21 @@
+-- What ends a launch that is not the kernel's refusal.
+return {
+  {
+    cause = "host_gone", ops = "pdeathsig await", codes = "ESRCH",
+    why = "the host program has ended",
+    hint = "set die_with_parent = false, if the container is to outlast it",
+  },
+  {
+    cause = "image_missing", ops = "image", codes = "ENOENT EACCES", syscalls = "openat execveat",
+    about = "the small executable that makes the child elsewhere is not beside the module",
+    why = function(case)
+      return ("%s is not there, or may not be executed"):format(case.step.path)
+    end,
+    hint = "install userns-init beside the module (make install, luarocks)",
+  },
+  {
+    cause = "hook", ops = "hook", codes = "ECANCELED",
+    why = "a function of the description's `hooks` said no, or raised an error",
+    hint = "the message is what it said",
+  },
+}

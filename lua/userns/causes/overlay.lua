@@ -1,0 +1,428 @@
+-- Why directories are not stacked: what overlayfs asks of its layers.
+local tried = require "userns.evidence.tried"
+
+local OVERLAYS <const> = "mount overlay root_overlay fsconfig"
+
+local MOST <const> = 500 -- lower layers
+
+local function quote(path)
+  return "'" .. path .. "'"
+end
+
+--- The path that a step has opened into a slot.
+local function opened(case, slot)
+  for _, step in ipairs(case.plan) do
+    if step.op == "open" and step.slot == slot then
+      return step.path
+    end
+  end
+end
+
+local function split_layers(text)
+  local list <const> = {}
+  for path in (text or ""):gsub("\\:", "\0"):gmatch("[^:]+") do
+    list[#list + 1] = (path:gsub("%z", ":"))
+  end
+  return list
+end
+
+local function of_step(case)
+  local step <const>, lower <const> = case.step, {}
+  for i, slot in ipairs(step.lower or {}) do
+    lower[i] = opened(case, slot)
+  end
+  local upper <const>, work <const> = step.upper, step.work
+  return { lower = lower, upper = upper and opened(case, upper), work = work and opened(case, work) }
+end
+
+local function of_options(options)
+  local given <const> = {}
+  for _, option in ipairs(options or {}) do
+    local key <const>, value <const> = option:match("^([^=]*)=(.*)$")
+    if key then
+      given[key] = value
+    end
+  end
+  return { lower = split_layers(given.lowerdir), upper = given.upperdir, work = given.workdir, given = given }
+end
+
+--- The layers' paths; nil for what is no overlay, or whose layers are not known.
+local function layers(case)
+  if case.layers == nil then
+    local made <const> = tried.of(case)
+    local known <const> = made.type == "overlay" and case.err.op ~= "fsconfig"
+    case.layers = known and (case.step.lower and of_step(case) or of_options(made.options)) or false
+  end
+  return case.layers or nil
+end
+
+local function is_overlay(case)
+  return tried.of(case).type == "overlay"
+end
+
+local function says(case, pattern)
+  local words <const> = is_overlay(case) and tried.complaint(case)
+  return words and words:find(pattern) ~= nil or false
+end
+
+--- Upper, work and the lower ones, with what each is.
+local function each(case)
+  local l <const> = layers(case) or { lower = {} }
+  local list <const> = {}
+  list[#list + 1] = l.upper and { "upper", l.upper }
+  list[#list + 1] = l.work and { "work", l.work }
+  for _, path in ipairs(l.lower) do
+    list[#list + 1] = { "lower", path }
+  end
+  return list
+end
+
+local function first(case, wrong)
+  for _, layer in ipairs(each(case)) do
+    if wrong(layer[2], layer[1]) then
+      return layer[2], layer[1]
+    end
+  end
+end
+
+local function missing(case)
+  return first(case, function(path)
+    return case.evidence:stat(path) == nil
+  end)
+end
+
+local function no_directory(case)
+  return first(case, function(path)
+    local st <const> = case.evidence:stat(path)
+    return st ~= nil and st.type ~= "directory"
+  end)
+end
+
+local function is_within(path, top)
+  return path == top or top == "/" or path:sub(1, #top + 1) == top .. "/"
+end
+
+--- Two layers of which one lies in the other. Upper and work are of one kind, the
+--- lower ones of another: what is told of each pair is another thing.
+local function overlapping(case)
+  local list <const> = each(case)
+  for i, a in ipairs(list) do
+    for j = i + 1, #list do
+      local b <const> = list[j]
+      if is_within(a[2], b[2]) then
+        return a[2], b[2]
+      elseif is_within(b[2], a[2]) then
+        return b[2], a[2]
+      end
+    end
+  end
+end
+
+local function mount_id(case, path)
+  local on <const> = path and case.evidence:mount_of(path)
+  return on and on.id
+end
+
+-- What has no directories that could be written to in this way.
+local UNFIT <const> = { overlay = true, proc = true, sysfs = true, cgroup = true, cgroup2 = true, nfs = true,
+  squashfs = true, fuse = true, devpts = true }
+
+local function type_of(case, path)
+  local fs <const> = path and case.evidence:statfs(path)
+  return fs and fs.type, fs and fs.flags
+end
+
+--- How many overlays lie under a path.
+local function depth(case, path, seen)
+  local mount <const> = case.evidence:mount_holding(path)
+  if not mount or mount.type ~= "overlay" or seen > 3 then
+    return 0
+  end
+  local below = 0
+  for _, lower in ipairs(of_options(mount.super_options).lower) do
+    below = math.max(below, depth(case, lower, seen + 1))
+  end
+  return below + 1
+end
+
+local function uncovering(case)
+  if not tried.is_nested(case) then
+    return nil
+  end
+  local path <const> = first(case, function(layer)
+    return #(case.evidence:mounts_below(layer) or {}) > 0
+  end)
+  return path
+end
+
+local UPPER <const> = "take a directory of ext4, xfs, btrfs or tmpfs as upper and work; or upper = \"tmpfs\""
+
+return {
+  {
+    cause = "not_found", ops = "mount", codes = "ENOENT",
+    test = function(case)
+      return is_overlay(case) and missing(case) ~= nil
+    end,
+    about = "a layer does not exist",
+    why = function(case)
+      local path <const>, role <const> = missing(case)
+      return ("%s, the %s directory, does not exist"):format(quote(path), role)
+    end,
+    hint = "create it, or correct the path",
+  },
+  {
+    cause = "not_directory", ops = OVERLAYS, codes = "ENOTDIR EINVAL",
+    test = function(case)
+      return is_overlay(case) and no_directory(case) ~= nil
+    end,
+    about = "a layer is no directory",
+    why = function(case)
+      local path <const>, role <const> = no_directory(case)
+      return ("%s, as %s, is no directory"):format(quote(path), role)
+    end,
+    hint = "layers are directories",
+  },
+  {
+    cause = "too_many_layers", ops = OVERLAYS, codes = "EINVAL E2BIG",
+    test = function(case)
+      return says(case, "too many lower") or #((layers(case) or { lower = {} }).lower) > MOST
+    end,
+    about = "there are more than 500 lower layers",
+    why = function(case)
+      local l <const> = layers(case)
+      return ("overlayfs takes %d lower layers%s"):format(MOST, l and (", and there are %d"):format(#l.lower) or "")
+    end,
+    hint = "merge some of them into one",
+  },
+  {
+    cause = "too_many_layers", ops = "overlay root_overlay fsconfig", codes = "EINVAL",
+    test = function(case)
+      return case.err.item == 1 and says(case, "Unknown parameter 'lowerdir%+'")
+    end,
+    about = "before Linux 6.8 the names of all lower layers have 255 bytes together",
+    why = "before Linux 6.8 the names of all lower layers have 255 bytes together",
+    hint = "merge some of them into one",
+  },
+  {
+    cause = "no_workdir", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      local l <const> = layers(case)
+      local alone <const> = l ~= nil and l.upper ~= nil and l.work == nil and not case.step.scratch
+      return alone or says(case, "missing 'workdir'")
+    end,
+    why = "an upper directory needs a work directory on the same file system", hint = "give workdir too",
+  },
+  {
+    cause = "no_lowerdir", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      local l <const> = layers(case)
+      return says(case, "missing 'lowerdir'") or l ~= nil and case.arguments ~= nil and #l.lower == 0
+    end,
+    why = "there is nothing to stack on: no lower directory", hint = "give lowerdir",
+  },
+  {
+    cause = "one_layer", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      local l <const> = layers(case)
+      local alone <const> = l ~= nil and #l.lower == 1 and l.upper == nil and not case.step.scratch
+      return alone or says(case, "at least 2 lowerdir")
+    end,
+    why = "one lower directory alone is nothing to stack", hint = "give a second one or an upper one, or bind it",
+  },
+  {
+    cause = "upper_unsupported", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      local l <const> = layers(case)
+      local type <const> = type_of(case, l and l.upper)
+      if says(case, "as upperdir") then
+        return true
+      elseif not type or type == "tmpfs" or type == "ext4" or type == "xfs" or type == "btrfs" then
+        return false
+      end
+      return UNFIT[type] or nil
+    end,
+    about = "the file system of `upper` cannot be written to as a layer",
+    why = function(case)
+      local upper <const> = (layers(case) or {}).upper
+      local type <const> = type_of(case, upper)
+      return type and ("%s lies on %s, which cannot be an upper layer"):format(quote(upper), type)
+        or "the upper directory lies on a file system that cannot be an upper layer"
+    end,
+    hint = UPPER,
+  },
+  {
+    cause = "upper_read_only", ops = OVERLAYS, codes = "EROFS EINVAL",
+    test = function(case)
+      local l <const> = layers(case)
+      local _, flags <const> = type_of(case, l and l.upper)
+      return flags ~= nil and flags.ro == true
+    end,
+    about = "the file system of `upper` is read-only",
+    why = function(case)
+      return ("%s lies on a mount that is read-only"):format(quote(layers(case).upper))
+    end,
+    hint = "take a directory that can be written to, or none: an overlay without upper is read-only",
+  },
+  {
+    cause = "work_elsewhere", ops = OVERLAYS, codes = "EINVAL EXDEV",
+    test = function(case)
+      local l <const> = layers(case)
+      local upper <const>, work <const> = mount_id(case, l and l.upper), mount_id(case, l and l.work)
+      return says(case, "under the same mount") or upper ~= nil and work ~= nil and upper ~= work
+    end,
+    about = "`upper` and `work` lie on two mounts",
+    why = function(case)
+      local l <const> = layers(case)
+      return l and ("%s and %s lie on two mounts"):format(quote(l.upper), quote(l.work))
+        or "upper and work lie on two mounts"
+    end,
+    hint = "put work beside upper, on the same mount",
+  },
+  {
+    cause = "layers_overlap", ops = OVERLAYS, codes = "EINVAL ELOOP",
+    test = function(case)
+      if not is_overlay(case) then
+        return false
+      end
+      return case.err.code == "ELOOP" or says(case, "separate subtrees") or overlapping(case) ~= nil
+    end,
+    about = "one layer lies in another, or is given twice",
+    why = function(case)
+      local inner <const>, outer <const> = overlapping(case)
+      return inner and (inner == outer and ("%s is given twice"):format(quote(inner))
+        or ("%s lies in %s, another layer"):format(quote(inner), quote(outer))) or "one layer lies in another"
+    end,
+    hint = "no layer may lie inside another",
+  },
+  {
+    cause = "layer_unsupported", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      return first(case, function(layer)
+        return type_of(case, layer) == "proc"
+      end) ~= nil
+    end,
+    about = "nothing is stacked on proc",
+    why = function(case)
+      local path <const> = first(case, function(layer)
+        return type_of(case, layer) == "proc"
+      end)
+      return ("%s lies on proc, which nothing is stacked on"):format(quote(path))
+    end,
+    hint = "leave it out, and mount a proc of the container's own over the overlay",
+  },
+  {
+    cause = "stacking_depth", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      if says(case, "stacking depth") then
+        return true
+      end
+      local path <const> = first(case, function(layer)
+        return type_of(case, layer) == "overlay"
+      end)
+      if not path then
+        return false
+      end
+      return first(case, function(layer)
+        return depth(case, layer, 0) > 1
+      end) ~= nil or nil
+    end,
+    about = "overlays are stacked on overlays twice at most",
+    why = function(case)
+      local path <const> = first(case, function(layer)
+        return type_of(case, layer) == "overlay"
+      end)
+      return ("%s is on an overlay of overlays already, and the kernel stacks two"):format(quote(path or "a layer"))
+    end,
+    hint = "list the lower layers of those overlays instead, in one",
+  },
+  {
+    cause = "locked_children", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      return is_overlay(case) and uncovering(case) ~= nil
+    end,
+    about = "a layer has mounts below it, which a new user namespace may not uncover",
+    why = function(case)
+      local path <const> = uncovering(case)
+      return ("%s has mounts below it, which a user namespace may not uncover: %s"):format(quote(path),
+        case.evidence:mounts_below(path)[1].target)
+    end,
+    hint = "take directories that have no mounts in them as layers",
+  },
+  {
+    cause = "fs_log", ops = OVERLAYS, codes = "EINVAL EPERM ENOENT ENOTDIR EBUSY EOPNOTSUPP",
+    test = function(case)
+      return is_overlay(case) and tried.complaint(case) ~= nil
+    end,
+    about = "the kernel says itself what is wrong with an option",
+    why = function(case)
+      return "the kernel says: " .. tried.complaint(case)
+    end,
+    hint = "correct or drop that layer or option",
+  },
+  {
+    cause = "ids_unmapped", ops = OVERLAYS, codes = "EACCES EOVERFLOW",
+    test = function(case)
+      if not is_overlay(case) or not case.arguments then
+        return false
+      end
+      local uid <const>, gid <const> = case.evidence:ids()
+      return case.evidence:is_mapped("uid", uid) == false or case.evidence:is_mapped("gid", gid) == false
+    end,
+    why = "the caller's ids are not mapped in its user namespace, and it makes directories in `work`",
+    hint = "write uid_map and gid_map first",
+  },
+  {
+    cause = "no_access", ops = OVERLAYS, codes = "EACCES EPERM",
+    test = function(case)
+      local l <const> = layers(case)
+      if not l or not l.upper then
+        return false
+      end
+      return not case.evidence:may(l.work or l.upper, "write") or not case.evidence:may(l.upper, "write") or nil
+    end,
+    about = "upper or work may not be written by who stacks the layers",
+    why = function(case)
+      local l <const> = layers(case)
+      return ("'%s' or '%s' may not be written by who stacks the layers"):format(l.upper, l.work)
+    end,
+    hint = "let them belong to who starts the container",
+  },
+  {
+    cause = "needs_userxattr", ops = OVERLAYS, codes = "EPERM",
+    test = function(case)
+      local given <const> = (layers(case) or {}).given or {}
+      return tried.is_nested(case) and (given.metacopy or given.redirect_dir or given.verity or given.nfs_export)
+        ~= nil
+    end,
+    about = "options that store attributes only root of the first user namespace may write",
+    why = "metacopy, redirect_dir and verity store attributes that only root of the first user namespace may write",
+    hint = "drop these options; userxattr does without them",
+  },
+  {
+    cause = "upper_in_use", ops = OVERLAYS, codes = "EBUSY",
+    test = is_overlay,
+    why = "another overlay has this upper or work directory", hint = "give each overlay directories of its own",
+  },
+  {
+    cause = "work_not_empty", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      local l <const> = layers(case)
+      return l ~= nil and l.work ~= nil and nil
+    end,
+    about = "the work directory cannot be made ready",
+    why = function(case)
+      return ("the work directory %s cannot be made ready: it is not empty, or its file system has no such attributes")
+        :format(quote(layers(case).work))
+    end,
+    hint = "empty it, and have it writable by who starts the container",
+  },
+  {
+    cause = "unattached_layer", ops = "overlay root_overlay mount", codes = "EINVAL",
+    test = function(case)
+      return is_overlay(case) and nil
+    end,
+    about = "a layer lies on a mount that cannot be one of this mount namespace's",
+    why = "a layer lies on a file system that cannot be stacked, or on a mount of another namespace",
+    hint = "take directories of this mount namespace, of ext4, xfs, btrfs or tmpfs",
+  },
+}

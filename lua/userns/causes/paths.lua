@@ -1,0 +1,285 @@
+-- Why a file or directory is not found, or is not what is needed there.  What a
+-- child was refused it has looked at itself: nobody else sees its tree.
+local tried = require "userns.evidence.tried"
+
+local PLACED <const> = "bind mount overlay dir file symlink remount"
+local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open"
+local SOURCES <const> = "open idmap"
+local ANY <const> = PLACED .. " " .. LOWER .. " " .. SOURCES .. " pivot_root chdir"
+
+--- What stops whoever follows one of the paths that were given.
+local function obstacle(case)
+  if case.found.code or not case.arguments then
+    return case.found.code and case.found or nil
+  end
+  local made <const> = tried.of(case)
+  for _, path in ipairs { made.target or false, made.copies ~= false and made.source or false } do
+    local found <const> = path and case.evidence:obstacle(path)
+    if found and found.code == case.err.code then
+      return found
+    end
+  end
+end
+
+local function stopped(case)
+  return obstacle(case) ~= nil
+end
+
+local function who(case)
+  local uid <const> = (case.evidence:ids())
+  return case.arguments and ("user id %d"):format(uid) or "who goes there"
+end
+
+local KINDS <const> = { file = "a file", directory = "a directory", symlink = "a symbolic link", char = "a device",
+  block = "a device", fifo = "a named pipe", socket = "a socket" }
+
+--- What a path leads to, in words.
+local function kind(case, path)
+  local st <const> = path and case.evidence:stat(path)
+  return st and (KINDS[st.type] or "something else"), st and st.type == "directory"
+end
+
+local function mismatch(case)
+  local made <const> = tried.of(case)
+  if made.kind ~= "attach" and made.kind ~= "move" then
+    return nil
+  end
+  local source <const>, whole <const> = kind(case, made.source)
+  local target <const>, place <const> = kind(case, made.target)
+  if source and target and whole ~= place then
+    return ("'%s' is %s, and '%s' is %s"):format(made.source, source, made.target, target)
+  end
+end
+
+return {
+  {
+    cause = "type_mismatch", ops = "mount move_mount", codes = "ENOTDIR EINVAL EISDIR",
+    test = function(case)
+      return mismatch(case) ~= nil
+    end,
+    about = "a directory goes onto a directory only, a file onto a file",
+    why = function(case)
+      return mismatch(case) .. ": a directory is mounted on a directory only, a file on a file"
+    end,
+    hint = "make the target what the source is",
+  },
+  {
+    cause = "type_mismatch", ops = "bind", codes = "EISDIR ENOTDIR",
+    test = function(case)
+      return case.err.syscall == "move_mount" or case.found.path == case.step.target
+    end,
+    about = "a directory goes onto a directory only, a file onto a file",
+    why = function(case)
+      local source <const> = kind(case, case.step.path) or "a file"
+      return ("'%s' is %s, and '%s' in the container is %s"):format(case.step.path or "the mount", source,
+        case.step.target, case.err.code == "EISDIR" and "a directory" or KINDS[case.found.type] or "none")
+    end,
+    hint = "choose a target of the source's kind, or one that does not exist yet",
+  },
+  {
+    cause = "not_directory", ops = "mount", codes = "ENOTDIR",
+    test = function(case)
+      local made <const> = tried.of(case)
+      local what <const>, is_directory <const> = kind(case, case.arguments and made.target)
+      return made.kind == "new" and what ~= nil and not is_directory
+        or case.found.path == case.step.target and case.found.type ~= nil and case.found.type ~= "directory"
+    end,
+    about = "a file system is mounted on a directory",
+    why = function(case)
+      return ("'%s' is no directory, and a file system is mounted on one"):format(case.step.target)
+    end,
+    hint = "choose a directory",
+  },
+  {
+    cause = "target_missing", ops = PLACED, codes = "ENOENT", syscalls = "openat2",
+    test = function(case)
+      return not case.arguments
+    end,
+    about = "the target does not exist, and lies in a tree that is not the container's own",
+    why = function(case)
+      local found <const> = case.found
+      return found.path and (found.type == "symlink" and "'%s' in the container is a symbolic link that leads nowhere"
+        or "'%s' does not exist in the container"):format(found.path) or nil
+    end,
+    hint = "the target does not exist, and making it here would leave traces outside the container; "
+      .. "create it, or use a tmpfs above it",
+  },
+  {
+    cause = "not_found", ops = ANY, codes = "ENOENT", test = stopped,
+    about = "what the path names does not exist",
+    why = function(case)
+      local found <const> = obstacle(case)
+      return (found.type == "symlink" and "'%s' is a symbolic link that leads nowhere" or "'%s' does not exist"):format(
+        found.path)
+    end,
+    hint = function(case)
+      if case.arguments then
+        return "create it, or correct the path"
+      elseif case.err.op == "chdir" then
+        return "choose a directory that the container has, or add it"
+      end
+      return case.err.op == "open" and "create it, correct the path, or set optional = true where it may be missing"
+        or "create it, or correct the path"
+    end,
+  },
+  {
+    cause = "not_searchable", ops = ANY, codes = "EACCES", test = stopped,
+    about = "a directory on the way may not be searched",
+    why = function(case)
+      local found <const> = obstacle(case)
+      if not found.mode or found.type ~= "directory" then
+        return ("what '%s' leads through may not be searched by %s"):format(found.path, who(case))
+      end
+      return ("'%s' (mode %04o, owner %d:%d) may not be searched by %s"):format(found.path, found.mode, found.uid,
+        found.gid, who(case))
+    end,
+    hint = function(case)
+      return ("let others search it (chmod o+x '%s'), or choose a path that they reach%s"):format(
+        obstacle(case).path, case:makes "user" and "; root of a user namespace overrides no permission of owners that "
+          .. "it does not map" or "")
+    end,
+  },
+  {
+    cause = "not_searchable", ops = "chdir", codes = "EACCES", syscalls = "fchdir",
+    test = function(case)
+      local mode <const> = case.found.mode
+      return mode ~= nil and mode & 1 == 0 or nil -- who is neither owner nor of its group
+    end,
+    about = "the directory may not be entered by the program's user",
+    why = function(case)
+      local found <const> = case.found
+      return found.mode and ("'%s' (mode %04o, owner %d:%d) may not be entered by the program's user"):format(
+        found.path, found.mode, found.uid, found.gid) or "the directory may not be entered by the program's user"
+    end,
+    hint = "choose another directory, or let others enter it (chmod o+x)",
+  },
+  {
+    cause = "no_access", ops = "file", codes = "EACCES",
+    test = function(case)
+      local mode <const> = not case.found.code and case.found.mode
+      return mode and mode & 2 == 0 or nil
+    end,
+    about = "the file is there, and may not be written",
+    why = function(case)
+      local found <const> = case.found
+      return found.mode and ("'%s' is there, and its mode %04o does not let it be written"):format(
+        found.path, found.mode) or "the file may not be written"
+    end,
+    hint = "bind a file of the container's own over it instead",
+  },
+  {
+    cause = "not_directory", ops = ANY, codes = "ENOTDIR", test = stopped,
+    about = "what the path goes through is no directory",
+    why = function(case)
+      local found <const> = obstacle(case)
+      return ("'%s' is %s, no directory"):format(found.path, KINDS[found.type] or "something else")
+    end,
+    hint = "correct the path",
+  },
+  {
+    cause = "not_directory", ops = "chroot chdir root_bind pivot_root", codes = "ENOTDIR",
+    about = "it is no directory",
+    why = function(case)
+      return ("'%s' is no directory"):format(case.found.path or case.err.path)
+    end,
+    hint = "choose a directory",
+  },
+  {
+    cause = "symlink_loop", ops = ANY, codes = "ELOOP", test = stopped,
+    about = "symbolic links lead back to themselves",
+    why = function(case)
+      return ("'%s' is a symbolic link that leads back to itself, or to one that may not be followed"):format(
+        obstacle(case).path)
+    end,
+    hint = "name what is meant without the link",
+  },
+  {
+    cause = "name_too_long", ops = ANY .. " mount", codes = "ENAMETOOLONG",
+    why = "a path has at most 4095 bytes, a name in it 255", hint = "shorten the path",
+  },
+  {
+    cause = "not_own", ops = "file", codes = "EEXIST",
+    why = "a file is filled only where the tree is the container's own",
+    hint = "the file exists in a tree that is not the container's own",
+  },
+  {
+    cause = "not_own", ops = "symlink", codes = "EROFS",
+    test = function(case)
+      return case.err.syscall ~= "symlinkat"
+    end,
+    why = "a link is made only where the tree is the container's own",
+    hint = "a link here would leave traces outside the container; use a tmpfs above it",
+  },
+  {
+    cause = "exists", ops = "symlink dir", codes = "EEXIST", syscalls = "symlinkat mkdirat",
+    about = "something is there already",
+    why = function(case)
+      return ("'%s' is there already"):format(case.step.target)
+    end,
+    hint = "choose another target, or leave it out",
+  },
+  {
+    cause = "read_only", ops = PLACED, codes = "EROFS", syscalls = "mkdirat mknodat openat2 openat symlinkat fchmod",
+    about = "the place lies in a tree that is read-only",
+    why = function(case)
+      return ("'%s' lies in a tree that is mounted read-only"):format(case.step.target)
+    end,
+    hint = "put a tmpfs above it, or let it come before what makes it read-only",
+  },
+  {
+    cause = "full", ops = PLACED, codes = "ENOSPC", syscalls = "write mkdirat mknodat symlinkat",
+    about = "the file system is full",
+    why = function(case)
+      return ("the file system that '%s' lies on is full"):format(case.step.target)
+    end,
+    hint = "give that tmpfs more room (size, inodes)",
+  },
+  {
+    cause = "not_a_device", ops = "open", codes = "ENODEV",
+    about = "what is bound as a device is none, or another one than its name says",
+    why = function(case)
+      return ("'%s' is %s"):format(case.err.path,
+        case.step.node and "no device" or "not the device that its name promises")
+    end,
+    hint = "a device is what its number says, not what its name promises",
+  },
+  {
+    cause = "changed", ops = "open", codes = "ESTALE",
+    why = "the file that the caller has open is not the one that its path leads to now",
+    hint = "what the caller has open is not what is found under its name now",
+  },
+  {
+    cause = "nodev", ops = "open", codes = "EACCES",
+    test = function(case)
+      local path <const> = case.arguments and case.step.path
+      local st <const> = path and case.evidence:stat(path)
+      local fs <const> = path and case.evidence:statfs(path)
+      return st ~= nil and (st.type == "char" or st.type == "block") and fs ~= nil and fs.flags.nodev == true
+    end,
+    about = "the device node lies on a mount with nodev, or on a file system of a user namespace",
+    why = function(case)
+      return ("'%s' lies on a mount with nodev, where device nodes are not opened"):format(case.step.path)
+    end,
+    hint = "bind the host's device instead of making a node",
+  },
+  {
+    cause = "no_access", ops = "open", codes = "EACCES",
+    test = function(case)
+      local path <const> = case.arguments and case.step.path
+      return path ~= nil and case.evidence:stat(path) ~= nil and case.evidence:obstacle(path) == nil
+        and not case.evidence:may(path, tried.of(case).flags.write and "write" or "read")
+    end,
+    about = "the file's mode does not allow it",
+    why = function(case)
+      local st <const> = case.evidence:stat(case.step.path)
+      return ("'%s' has mode %04o and owner %d:%d, which does not allow it to user id %d"):format(
+        case.step.path, st.mode, st.uid, st.gid, (case.evidence:ids()))
+    end,
+    hint = "change its mode or owner, or be the user that may",
+  },
+  {
+    cause = "ids_unmapped", ops = "open mkdirat openat file dir symlink", codes = "EOVERFLOW",
+    why = "whoever makes a file on a file system of a user namespace needs ids that are mapped there",
+    hint = "write uid_map and gid_map, and take mapped ids, before files are made there",
+  },
+}

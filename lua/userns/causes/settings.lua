@@ -1,0 +1,138 @@
+-- Why settings of the new namespaces and of the process are not made.
+
+local function from(field)
+  return function(case)
+    return case.step.source == field
+  end
+end
+
+local function setting(case)
+  return (case.step.path or ""):gsub("^/proc/sys/", ""):gsub("/", ".")
+end
+
+local function lacks(name)
+  return function(case)
+    return case:lacks(name)
+  end
+end
+
+return {
+  {
+    cause = "proc_ro", ops = "sysctl", codes = "EROFS", test = from "allow_userns",
+    why = "/proc/sys is read-only here, as it is in many containers",
+    hint = "set allow_userns = true to go without",
+  },
+  {
+    cause = "proc_ro", ops = "sysctl", codes = "EROFS",
+    why = "/proc/sys is read-only here, as it is in many containers",
+    hint = "remount it read-write on the host, or leave the setting out",
+  },
+  {
+    cause = "no_such_setting", ops = "sysctl", codes = "ENOENT",
+    about = "this kernel has no such setting, or not for a namespace that is not the first",
+    why = function(case)
+      return ("this kernel has no such setting as %s, or not for a namespace that is not the first"):format(
+        setting(case))
+    end,
+    hint = "look at its name in /proc/sys, or leave it out",
+  },
+  {
+    cause = "setting_privileged", ops = "sysctl", codes = "EACCES EPERM",
+    test = function()
+      return nil
+    end,
+    about = "this kernel lets only privileged callers set it, or nobody outside the first namespace",
+    why = function(case)
+      return ("this kernel lets only privileged callers set %s, or nobody outside the first namespace"):format(
+        setting(case))
+    end,
+    hint = "leave it out, or set it on the host",
+  },
+  {
+    cause = "setting_invalid", ops = "sysctl", codes = "EINVAL ERANGE", syscalls = "write",
+    about = "the kernel does not take the value for the setting",
+    why = function(case)
+      return ("the kernel does not take %q for %s"):format(case.step.value, setting(case))
+    end,
+    hint = "look at the values that it takes in the kernel's documentation",
+  },
+  {
+    cause = "unsupported", ops = "time", codes = "EINVAL ENOSYS", syscalls = "unshare",
+    test = function(case)
+      return case.evidence:stat "/proc/self/ns" ~= nil and case.evidence:stat "/proc/self/ns/time" == nil
+    end,
+    why = "this kernel has no time namespaces",
+    hint = "take time out of namespaces, or boot Linux 5.6 or newer",
+  },
+  {
+    cause = "clock_negative", ops = "time", codes = "ERANGE",
+    why = "a clock of the program's would be negative, or beyond what the kernel counts",
+    hint = "take an offset off that is no larger than the clock itself",
+  },
+  {
+    cause = "time_entered", ops = "time", codes = "EACCES",
+    test = function(case)
+      return case:has "join" ~= nil or nil
+    end,
+    why = "the clocks of a new time namespace cannot be set after joining a user or a pid namespace",
+    hint = "leave time_offsets out, or do not join those",
+  },
+  {
+    cause = "no_cap_sys_time", ops = "time", codes = "EPERM", syscalls = "write openat", test = lacks "sys_time",
+    why = "setting the clocks takes CAP_SYS_TIME, which the child has not",
+    hint = "create a user namespace together with time",
+  },
+  {
+    cause = "no_cap_sys_admin", ops = "time", codes = "EPERM", syscalls = "unshare setns", test = lacks "sys_admin",
+    why = "a time namespace takes CAP_SYS_ADMIN, which the child has not",
+    hint = "create a user namespace together with time",
+  },
+  {
+    cause = "no_cap_sys_resource", ops = "rlimit raise_limit", codes = "EPERM", syscalls = "prlimit64",
+    test = function()
+      return nil
+    end,
+    about = "a hard limit is raised only with CAP_SYS_RESOURCE over the host",
+    why = function(case)
+      return ("a hard limit, here of %s, is raised only with CAP_SYS_RESOURCE over the host"):format(
+        case.step.resource)
+    end,
+    hint = "ask for no more than the host program's own hard limit (ulimit -H)",
+  },
+  {
+    cause = "no_cap_sys_nice", ops = "nice", codes = "EACCES EPERM", syscalls = "setpriority",
+    test = function()
+      return nil
+    end,
+    why = "going lower needs privilege over the host, which no user namespace gives",
+    hint = "take a nice value no lower than the host program's, or raise RLIMIT_NICE",
+  },
+  {
+    cause = "no_cap_sys_resource", ops = "oom_score", codes = "EACCES EPERM",
+    test = function()
+      return nil
+    end,
+    why = "going lower needs privilege over the host, which no user namespace gives",
+    hint = "take an oom_score_adj no lower than the host program's",
+  },
+  {
+    cause = "cpu_offline", ops = "affinity", codes = "EINVAL",
+    why = "one of the processors is offline, does not exist, or is not in the caller's cpuset",
+    hint = "take some of Cpus_allowed_list in /proc/self/status",
+  },
+  {
+    cause = "no_ptmx", ops = "pty", codes = "ENOENT", syscalls = "openat2",
+    why = "there is no /dev/ptmx here",
+    hint = "give the container a `dev` or `devpts` mount",
+  },
+  {
+    cause = "ptmx_other", ops = "pty", codes = "ENODEV",
+    why = "what lies at /dev/ptmx makes no terminals",
+    hint = "give the container a `dev` or `devpts` mount",
+  },
+  {
+    cause = "pty_max", ops = "pty", codes = "ENOSPC",
+    why = "there are as many terminals as kernel.pty.max allows",
+    hint = "end what holds terminals, or as root: sysctl kernel.pty.max",
+  },
+}

@@ -1,0 +1,141 @@
+-- What can be looked at of files and mounts.
+local methods = {}
+
+--- Whether the caller may do something with a file.
+---@param path string
+---@param how string? as sys.access has it
+---@return boolean ok
+---@return string? code
+function methods:may(path, how)
+  local ok <const>, err <const> = self.source.access(path, how)
+  return ok == true, err and err.code
+end
+
+--- What is found on the way to a path that cannot be followed to its end.
+---@param path string
+---@return userns.Found? found what stops whoever follows it; nil: nothing does
+function methods:obstacle(path)
+  local part = path:sub(1, 1) == "/" and "/" or "."
+  local function stop(code, at)
+    local st <const> = self.source.stat(at, "nofollow") or {}
+    return { path = at, code = code, type = st.type, mode = st.mode, uid = st.uid, gid = st.gid }
+  end
+  for name in path:gmatch("[^/]+") do
+    local st <const> = self:stat(part)
+    if st and st.type ~= "directory" then
+      return stop("ENOTDIR", part)
+    elseif st and not self:may(part, "execute") then
+      return stop("EACCES", part)
+    end
+    part = (part == "/" and "/" or part .. "/") .. name
+    local ok <const>, code <const> = self:may(part)
+    if not ok then
+      return stop(code, part)
+    end
+  end
+  return nil
+end
+
+local function is_below(path, top)
+  return top == "/" and path ~= "/" or path:sub(1, #top + 1) == top .. "/"
+end
+
+--- The mounts that the caller sees; raises where they are not known, as a test that
+--- cannot be made does.
+local function known_mounts(self)
+  return self:mounts() or error "no telling what is mounted"
+end
+
+--- The mounts that lie below a path.
+---@param path string
+---@return userns.Mount[] mounts
+function methods:mounts_below(path)
+  local list <const> = {}
+  for _, mount in ipairs(known_mounts(self)) do
+    list[#list + 1] = is_below(mount.target, path) and mount or nil
+  end
+  return list
+end
+
+--- The mount that a path is on.
+---@param path string
+---@return userns.Mount? mount
+function methods:mount_holding(path)
+  local on <const> = self:mount_of(path)
+  for _, mount in ipairs(on and known_mounts(self) or {}) do
+    if mount.id == on.id then
+      return mount
+    end
+  end
+end
+
+--- The mount that another lies on.
+---@param mount userns.Mount
+---@return userns.Mount? parent
+function methods:parent_of(mount)
+  for _, other in ipairs(known_mounts(self)) do
+    if other.id == mount.parent then
+      return other
+    end
+  end
+end
+
+--- Whether a user namespace of the caller's owns the namespace of a type that it is
+--- in.
+---@param type string
+---@return boolean?
+function methods:owns(type)
+  local ns <close> = self:namespace(type, "self")
+  local user <close> = self:namespace("user", "self")
+  if not ns or not user then
+    return nil
+  end
+  local owner <close> = ns:userns()
+  return owner ~= nil and owner:id() == user:id()
+end
+
+--- Whether the caller is restricted by Landlock, which the kernel does not show: who
+--- is may change no mount, not even as root of namespaces of its own.
+---@return boolean?
+function methods:is_landlocked()
+  if (self.source.landlock_abi() or 0) == 0 then
+    return false
+  end
+  local answer <const> = self.source.probe "make_private"
+  if answer == "EPERM" then
+    return not self:is_filtered "mount"
+  end
+  return answer == "OK" and false or nil
+end
+
+--- What the kernel says of the options of a new file system, which it can be asked
+--- without making one.
+---@param type string
+---@param options string[] "size=1m"
+---@return string? complaint
+---@return string? option that it is about
+function methods:complaint(type, options)
+  local context <close> = self.source.fsopen(type)
+  for _, option in ipairs(context and options or {}) do
+    local key <const>, value <const> = option:match("^([^=]*)=(.*)$")
+    local ok, err
+    if key then
+      ok, err = context:set(key, value)
+    else
+      ok, err = context:flag(option)
+    end
+    if not ok then
+      return err.detail, option
+    end
+  end
+end
+
+--- A limit of the caller's, soft.
+---@param name string as in /proc/self/limits: "Max stack size"
+---@return integer? limit nil: unlimited, or not told
+function methods:limit(name)
+  local text <const> = self:read "/proc/self/limits" or ""
+  return math.tointeger(tonumber(text:match("%f[^\0\n]" .. name .. "%s+(%S+)")))
+end
+
+return methods
