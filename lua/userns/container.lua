@@ -45,7 +45,7 @@ function container.new(description)
       return nil, error_object.invalid(problems)
     end
   end
-  return setmetatable({ [PRIVATE] = { description = d } }, metatable)
+  return setmetatable({ [PRIVATE] = { description = d, kept = {} } }, metatable)
 end
 
 --- The sequence that parent and child would go through, as data that prints
@@ -88,7 +88,11 @@ local function fingerprint(spec, what)
   return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
 end
 
---- The packed plan of a process: the last one again, when nothing it was made
+-- Programs that take turns find their plans packed; each keeps the memory of its
+-- launches.
+local KEPT <const> = 4
+
+--- The packed plan of a process: one of the last again, when nothing it was made
 --- of has changed.
 local function prepare(box, spec)
   local facts <const>, err = host.facts(box.description)
@@ -97,14 +101,22 @@ local function prepare(box, spec)
   end
   local what <const> = program.of(spec, facts)
   local key <const> = fingerprint(spec, what)
-  if not box.last or box.last.key ~= key or box.last.facts ~= facts then
-    local plan <const>, why = compile.compile(box.description, spec, facts, what)
-    if not plan then
-      return nil, why
+  local kept <const> = box.kept
+  for i, prepared in ipairs(kept) do
+    if prepared.key == key and prepared.facts == facts then
+      table.insert(kept, table.remove(kept, i))
+      return prepared
     end
-    box.last = { key = key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan) }
   end
-  return box.last
+  local plan <const>, why = compile.compile(box.description, spec, facts, what)
+  if not plan then
+    return nil, why
+  end
+  if #kept == KEPT then
+    table.remove(kept, 1)
+  end
+  kept[#kept + 1] = { key = key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan) }
+  return kept[#kept]
 end
 
 local function launch(box, spec, hold)
