@@ -20,6 +20,7 @@ mount --rbind / "$1" && shift && exec "$@"]]
 ---@field mebibytes integer? the memory of the host
 ---@field live integer? how many containers are there already
 ---@field cores integer? on how many cores at once
+---@field stage string? of what the library itself does
 
 ---@class Contender
 ---@field name string

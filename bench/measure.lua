@@ -49,8 +49,11 @@ function takes.rate(cell)
   end
   for _, await in ipairs(awaits) do
     local samples <const>, reason <const> = await()
-    failure = failure or reason
-    rate = samples and rate + #samples / sum(samples) * 1e9 or 0
+    if samples then
+      rate = rate + #samples / sum(samples) * 1e9
+    else
+      failure = reason
+    end
   end
   return not failure and { rate } or nil, failure
 end

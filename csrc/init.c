@@ -58,13 +58,18 @@ _Noreturn static void leave(int status)
 }
 
 /* What cannot be reported yet is told with the exit status. */
-static void *map(int fd, size_t size, int flags)
+static void *map_at(void *place, int fd, size_t size, int flags)
 {
-    long memory = raw_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
-                              flags, fd, 0);
+    long memory = raw_syscall(SYS_mmap, (long)place, (long)size,
+                              PROT_READ | PROT_WRITE, flags, fd, 0);
     if (memory < 0 && memory > -4096)
         leave((int)-memory);
     return (void *)(uintptr_t)memory;
+}
+
+static void *map(int fd, size_t size, int flags)
+{
+    return map_at(NULL, fd, size, flags);
 }
 
 /* At once with its pages: a fault each would cost more. */
@@ -72,6 +77,17 @@ static void *map_file(int fd, int flags)
 {
     long size = raw_syscall(SYS_lseek, fd, 0, 2 /* SEEK_END */, 0, 0, 0);
     return map(fd, (size_t)size, flags | MAP_POPULATE);
+}
+
+static struct arena *map_arena(int fd)
+{
+    struct arena *arena = map_file(fd, MAP_PRIVATE);
+    size_t size = arena->size, room = arena_room(arena);
+    if (room == size)
+        return arena;
+    raw_syscall(SYS_munmap, (long)arena, (long)size, 0, 0, 0, 0);
+    return map_at(map(-1, room, MAP_PRIVATE | MAP_ANONYMOUS), fd, size,
+                  MAP_PRIVATE | MAP_FIXED);
 }
 
 static const union any_step *find(const struct arena *arena, enum op op)
@@ -115,10 +131,17 @@ static uint64_t sharing(const struct arena *arena)
     return alone ? 0 : CLONE_VM;
 }
 
+/* Who stays as process 1 and who waits prepared get the memory to themselves.
+ */
+static bool stays(const struct arena *arena)
+{
+    return find(arena, OP_init) != NULL || find(arena, OP_ready) != NULL;
+}
+
 /* The child becomes the host's (CLONE_PARENT).  One that is to execute the
-   program has this process sleep until it has, or has ended (CLONE_VFORK), and
-   only then give up the memory that they share: the kernel clears no tid
-   otherwise.  One that stays as process 1 gets the memory to itself. */
+   program at once has this process sleep until it has, or has ended
+   (CLONE_VFORK), and only then give up the memory that they share: the kernel
+   clears no tid otherwise. */
 static long create(struct child *child)
 {
     const struct step_clone *s = &find(child->arena, OP_clone)->clone;
@@ -130,7 +153,7 @@ static long create(struct child *child)
         .stack = (uintptr_t)child->stack,
         .stack_size = STACK_SIZE,
     };
-    if (find(child->arena, OP_init) == NULL)
+    if (!stays(child->arena))
         args.flags |= CLONE_VFORK | CLONE_CHILD_CLEARTID;
     return raw_clone_into(child->arena->cgroup, &args, run, child);
 }
@@ -148,12 +171,12 @@ _Noreturn void userns_main(char **argv);
 _Noreturn void userns_main(char **argv)
 {
     struct child child = {.terminal = -1, .root = -1, .empty = -1};
-    child.arena = map_file(take_number(argv[1]), MAP_PRIVATE);
+    child.arena = map_arena(take_number(argv[1]));
     child.control = map_file(take_number(argv[2]), MAP_SHARED);
     child.stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
     userns_run_until_clone(&child);
     long pid = create(&child);
-    if (pid >= 0 && find(child.arena, OP_init) == NULL)
+    if (pid >= 0 && !stays(child.arena))
         userns_clear_tid(child.control);
     if (pid >= 0)
         leave(0);

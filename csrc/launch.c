@@ -107,11 +107,14 @@ void userns_free_room(struct room *room)
 }
 
 int userns_launch_begin(struct launch *l, const struct arena *program,
-                        struct room *room)
+                        struct room *home)
 {
     size_t front = round_up(sizeof(struct head), 64);
-    l->room = *room;
-    *room = (struct room){NULL, 0};
+    l->home = home;
+    if (home != NULL) {
+        l->room = *home;
+        *home = (struct room){NULL, 0};
+    }
     if (l->room.memory == NULL &&
         map_room(&l->room, front + program->size) != 0)
         return -1;
@@ -135,6 +138,8 @@ static int open_hand(struct launch *l)
     const union any_step *s = find(l->arena, OP_init);
     if (s == NULL)
         s = find(l->arena, OP_pty);
+    if (s == NULL)
+        s = find(l->arena, OP_ready);
     if (s == NULL)
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->hand) != 0)
@@ -198,6 +203,7 @@ static void keep(struct arena *arena, int fd)
     qsort(kept, arena->kept_count, sizeof *kept, compare);
 }
 
+/* Who is prepared gets the program's with the program. */
 static void keep_descriptors(struct launch *l)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -207,7 +213,7 @@ static void keep_descriptors(struct launch *l)
     l->arena->hand = l->hand[1];
     if (l->hand[1] >= 0)
         keep(l->arena, l->hand[1]);
-    if (l->arena->descriptors == 0)
+    if (l->arena->descriptors == 0 || l->arena->late != 0)
         return;
     struct descriptors *fds =
         (struct descriptors *)(void *)((char *)l->arena +
@@ -402,19 +408,24 @@ static int await_pid(struct launch *l)
     return (int)load(pid);
 }
 
+static bool has_tid(const struct control *control)
+{
+    return (load(&control->tid) & FUTEX_TID_MASK) != 0;
+}
+
 /* Until the child's tid is cleared: at execve as at exit.  The kernel does so
    as long as somebody shares the child's memory, or else the executable, which
    outlives both; hence the second look. */
 static bool is_over(const struct launch *l)
 {
     int witness = l->image_pidfd >= 0 ? l->image_pidfd : l->pidfd;
-    return load(&l->control->tid) == 0 || has_ended(witness);
+    return !has_tid(l->control) || has_ended(witness);
 }
 
 static void await_end(struct launch *l)
 {
-    while (load(&l->control->tid) != 0) {
-        sleep_while(&l->control->tid, 1);
+    while (has_tid(l->control)) {
+        sleep_while(&l->control->tid, load(&l->control->tid));
         if (is_over(l))
             break;
     }
@@ -590,28 +601,40 @@ void userns_unmap_control(struct control *control)
         munmap(control, sizeof *control);
 }
 
-void userns_launch_end(struct launch *l, struct room *room)
+/* Lets go of what only the set-up needs. */
+static void shed(struct launch *l)
 {
-    int errnum = errno;
-    if (l->running)
-        dispose(l);
     userns_close_fd(&l->host);
     userns_close_fd(&l->executable);
     userns_close_fd(&l->arena_fd);
     userns_close_fd(&l->control_fd);
     userns_close_fd(&l->image_pidfd);
-    for (int i = 0; i < 2; i++)
-        userns_close_fd(&l->hand[i]);
-    for (int what = 0; what < HAND_COUNT; what++)
-        userns_close_fd(&l->handed[what]);
-    if (l->head != NULL && l->control != &l->head->control)
-        userns_unmap_control(l->control);
+    userns_close_fd(&l->hand[1]);
+    if (l->head != NULL && l->control == &l->head->control)
+        l->control = NULL;
     l->head = NULL;
-    if (room != NULL && room->memory == NULL) {
-        *room = l->room;
+    if (l->home != NULL && l->home->memory == NULL) {
+        *l->home = l->room;
         l->room = (struct room){NULL, 0};
     }
     userns_free_room(&l->room);
+}
+
+void userns_launch_end(struct launch *l)
+{
+    int errnum = errno;
+    if (l->running)
+        dispose(l);
+    if (l->keeper != NULL)
+        (void)userns_keeper_leave(l->keeper, -1);
+    l->keeper = NULL;
+    shed(l);
+    userns_close_fd(&l->pidfd);
+    userns_close_fd(&l->hand[0]);
+    for (int what = 0; what < HAND_COUNT; what++)
+        userns_close_fd(&l->handed[what]);
+    userns_unmap_control(l->control);
+    l->control = NULL;
     errno = errnum;
 }
 
@@ -641,7 +664,7 @@ static int adopt(struct launch *l)
     if (l->pidfd < 0)
         return fail(l, step, SYS_pidfd_open);
     /* It waits for no child that stays. */
-    if (find(l->arena, OP_init) != NULL)
+    if (l->init || find(l->arena, OP_ready) != NULL)
         reap(&l->image_pidfd, &l->status);
     return 0;
 }
@@ -652,20 +675,22 @@ static int finish(struct launch *l)
     int status;
     await_end(l);
     if (control->report.error != 0 || control->state != EXECUTING ||
-        load(&control->tid) != 0) {
-        if (control->report.error == 0 && find(l->arena, OP_init) != NULL)
+        has_tid(control)) {
+        if (control->report.error == 0 && l->init)
             let_end(l->pidfd);
         l->failure = (struct report){.step = control->step};
         return -1;
     }
     reap(&l->image_pidfd, &status);
-    take_over(l);
+    if (l->hand[0] >= 0)
+        take_over(l);
     for (int what = 0; what < HAND_COUNT; what++)
         if (l->handed[what] >= 0 && userns_lift_fd(&l->handed[what]) != 0)
             return fail(l, control->step, SYS_fcntl);
-    if (l->keeper == NULL || userns_keeper_leave(l->keeper, l->pidfd) == 0)
-        return 0;
+    struct keeper *keeper = l->keeper;
     l->keeper = NULL;
+    if (keeper == NULL || userns_keeper_leave(keeper, l->pidfd) == 0)
+        return 0;
     return fail(l, control->step, SYS_fcntl);
 }
 
@@ -675,12 +700,15 @@ static int open_host(struct launch *l)
     return l->host < 0 ? fail(l, 1, SYS_pidfd_open) : 0;
 }
 
-int userns_launch_run(struct launch *l)
+/* Has the child made. */
+static int start(struct launch *l)
 {
     const union any_step *image = find(l->arena, OP_image);
     uint32_t clone = find(l->arena, OP_clone)->step.number;
-    int result = open_host(l);
+    l->init = find(l->arena, OP_init) != NULL;
+    l->owner = getpid();
     l->running = true;
+    int result = open_host(l);
     if (result == 0)
         result = open_hand(l);
     if (result == 0)
@@ -689,14 +717,20 @@ int userns_launch_run(struct launch *l)
         keep_descriptors(l);
         result = image != NULL ? prepare_image(l, &image->image) : 0;
     }
-    if (result == 0)
-        result = create(l);
-    if (result == 0)
-        result = adopt(l);
-    if (result == 0)
-        result = run_parent(l, clone, l->arena->count);
-    if (result == 0)
-        result = finish(l);
+    return result == 0 ? create(l) : result;
+}
+
+/* Goes through the parent's steps after the clone and before this one. */
+static int lead(struct launch *l, uint32_t until)
+{
+    uint32_t clone = find(l->arena, OP_clone)->step.number;
+    int result = adopt(l);
+    return result == 0 ? run_parent(l, clone, until) : result;
+}
+
+/* There is a program, or no child. */
+static int conclude(struct launch *l, int result)
+{
     l->running = false;
     if (result != 0) {
         dispose(l);
@@ -705,4 +739,42 @@ int userns_launch_run(struct launch *l)
             l->failure = l->control->report;
     }
     return result;
+}
+
+int userns_launch_run(struct launch *l)
+{
+    int result = start(l);
+    if (result == 0)
+        result = lead(l, l->arena->count);
+    return conclude(l, result == 0 ? finish(l) : result);
+}
+
+bool userns_is_prepared(const struct arena *program)
+{
+    return find(program, OP_ready) != NULL && find(program, OP_image) != NULL;
+}
+
+int userns_launch_prepare(struct launch *l)
+{
+    int result = start(l);
+    return result == 0 ? 0 : conclude(l, result);
+}
+
+int userns_launch_lead(struct launch *l)
+{
+    int result = lead(l, find(l->arena, OP_ready)->step.number);
+    if (result != 0)
+        return conclude(l, result);
+    shed(l);
+    return 0;
+}
+
+int userns_launch_meet(struct launch *l)
+{
+    return meet(l) == 0 ? 0 : conclude(l, -1);
+}
+
+int userns_launch_finish(struct launch *l)
+{
+    return conclude(l, finish(l));
 }

@@ -22,6 +22,8 @@ void userns_free_room(struct room *room);
 /* Everything that one launch holds; userns_launch_end gives it back. */
 struct launch {
     struct room room;
+    struct room
+        *home; /* for who does not know whether it is there still: NULL */
     struct head *head; /* in the room, as are the next four */
     struct arena *arena;
     struct control *control; /* or, of a separate image, in a file */
@@ -40,7 +42,9 @@ struct launch {
     int pid;
     int status; /* of a child that did not get as far as its program */
     struct report failure;
+    int owner;    /* process whose child it is */
     bool running; /* there may be a child without a program */
+    bool init;    /* one that stays as process 1 */
 
     /* Does a parent's step that needs Lua, which may open a descriptor for the
        child; not 0: it failed, and says why itself. */
@@ -51,19 +55,36 @@ struct launch {
 /* Nothing is open, nothing mapped. */
 void userns_launch_init(struct launch *l);
 
-/* Copies the program's arena into its room, which is mapped if there is none;
-   -1 with errno. */
+/* Copies the program's arena into the room it finds at home, or else a new one,
+   which goes there in the end; NULL: nowhere.  -1 with errno. */
 int userns_launch_begin(struct launch *l, const struct arena *program,
-                        struct room *room);
+                        struct room *home);
 
 /* Creates the child and goes through the parent's steps until the program is
    executed: 0.  Else -1, with the failure filled in, and no child left. */
 int userns_launch_run(struct launch *l);
 
-/* Gives back everything but the child, and what has been taken out of handed
-   and control; accepts what begin left half done.  The room is for the next
-   launch, or nobody's where it is NULL. */
-void userns_launch_end(struct launch *l, struct room *room);
+/* Is the plan one for prepare? */
+bool userns_is_prepared(const struct arena *program);
+
+/* Has a child made that is to wait for its program; as run, but without waiting
+   for anything. */
+int userns_launch_prepare(struct launch *l);
+
+/* Goes through the parent's steps up to where a prepared child goes on alone;
+   of what the launch holds, nothing stays that only the set-up needs.  As run.
+ */
+int userns_launch_lead(struct launch *l);
+
+/* Waits until a prepared child waits: 0.  Else as run. */
+int userns_launch_meet(struct launch *l);
+
+/* After a prepared child has been given its program: as run. */
+int userns_launch_finish(struct launch *l);
+
+/* Gives back everything but what has been taken out of pidfd, handed and
+   control; a prepared child ends.  Accepts what begin left half done. */
+void userns_launch_end(struct launch *l);
 
 /* For who has taken the control words: NULL is none. */
 void userns_unmap_control(struct control *control);

@@ -31,6 +31,7 @@ struct packer {
     uint32_t slots;
     uint32_t owned;
     uint32_t taken; /* descriptors that steps get from Lua */
+    bool waits;     /* for its program */
     at descriptors;
     enum op op; /* of the last step */
 };
@@ -446,6 +447,7 @@ static void count_room(struct packer *p, const union any_step *s)
         p->slots = (uint32_t)slot + 1;
     p->owned += own_file_systems((enum op)s->step.op);
     p->taken += s->step.side == LUA && slot >= 0;
+    p->waits |= s->step.op == OP_ready;
 }
 
 static void pack_step(struct packer *p, at steps, uint32_t i)
@@ -477,6 +479,18 @@ static uint32_t descriptor_count(const struct packer *p)
    cgroup. */
 #define KEPT_BESIDES 9
 
+#define LARGEST_PAGE 65536
+
+/* Behind the arena, from a page on. */
+static at late_room(const struct packer *p)
+{
+    size_t start =
+        (p->program->used + LARGEST_PAGE - 1) & -(size_t)LARGEST_PAGE;
+    if (start + LATE_SIZE > INT_MAX)
+        luaL_error(p->L, "the plan is larger than 2 GiB");
+    return (at)start;
+}
+
 static void pack_plan(struct packer *p)
 {
     uint32_t count = (uint32_t)luaL_len(p->L, 1);
@@ -500,6 +514,7 @@ static void pack_plan(struct packer *p)
         .host = -1,
         .hand = -1,
         .cgroup = -1,
+        .late = p->waits ? late_room(p) : 0,
     };
 }
 
@@ -565,7 +580,8 @@ const struct arena *userns_check_program(lua_State *L, int arg,
                                          struct room **ret_room)
 {
     struct program *program = luaL_checkudata(L, arg, METATABLE);
-    *ret_room = &program->room;
+    if (ret_room != NULL)
+        *ret_room = &program->room;
     return (const struct arena *)(const void *)program->data;
 }
 

@@ -6,8 +6,8 @@
 #include "launch.h"
 #include "step.h"
 
-/* The arena of the program at arg, and the memory for its launches; valid as
-   long as that value is alive. */
+/* The arena of the program at arg and, unless NULL is given, the memory for its
+   launches; valid as long as that value is alive. */
 const struct arena *userns_check_program(lua_State *L, int arg,
                                          struct room **ret_room);
 

@@ -272,7 +272,7 @@ static int process_fileno(lua_State *L)
 
 /* A copy of the host that somebody forked holds its handles too, but has no
    part in its children. */
-static bool is_child(int pidfd)
+bool userns_is_child(int pidfd)
 {
     siginfo_t info;
     return waitid(P_PIDFD, (id_t)pidfd, &info,
@@ -290,7 +290,7 @@ static void drop(struct process *p)
 static void finish(struct process *p, int patience)
 {
     struct status status;
-    if (p->ours && !p->ended && is_child(p->pidfd)) {
+    if (p->ours && !p->ended && userns_is_child(p->pidfd)) {
         struct pollfd fd = {p->pidfd, POLLIN, 0};
         userns_kill(p->pidfd, SIGKILL);
         while (poll(&fd, 1, patience) < 0 && errno == EINTR) {
@@ -343,7 +343,7 @@ static int process_detach(lua_State *L)
 {
     struct process *p = userns_check_handle(L, 1);
     /* Closing would not reach the child while forks of the host hold copies. */
-    if (p->gate >= 0 && is_child(p->pidfd))
+    if (p->gate >= 0 && userns_is_child(p->pidfd))
         (void)shutdown(p->gate, SHUT_RDWR);
     if (push_program(L, 1))
         drop(lua_touserdata(L, -1));

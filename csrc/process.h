@@ -33,6 +33,9 @@ int userns_pidfd_open(pid_t pid);
 
 /* The number of a pidfd's process in this pid namespace; -1 when it is gone. */
 pid_t userns_pid_of(int pidfd);
+
+/* Is it a child of the calling process, that has not been reaped? */
+bool userns_is_child(int pidfd);
 int userns_reap(int pidfd, int *ret_status);
 void userns_kill(int pidfd, int signum);
 

@@ -17,6 +17,7 @@
 #include "launch.h"
 #include "pack.h"
 #include "process.h"
+#include "spawn.h"
 #include "sys.h"
 
 #define METATABLE "userns.launch"
@@ -64,7 +65,7 @@ static void push_report(lua_State *L, const struct report *report)
         userns_set_integer(L, "item", report->item);
 }
 
-static void push_failure(lua_State *L, const struct launch *l)
+void userns_push_failure(lua_State *L, const struct launch *l)
 {
     lua_pushnil(L);
     push_report(L, &l->failure);
@@ -74,8 +75,7 @@ static void push_failure(lua_State *L, const struct launch *l)
         userns_set_found(L, &l->control->found);
 }
 
-/* The error of a step that was Lua's to do is on top of the stack. */
-static int return_called(lua_State *L, const struct launch *l)
+int userns_return_called(lua_State *L, const struct launch *l)
 {
     if (!lua_istable(L, -1))
         return lua_error(L);
@@ -113,14 +113,13 @@ static void bind_descriptors(lua_State *L, int arg, const struct launch *l)
 
 static int launch_gc(lua_State *L)
 {
-    userns_launch_end(luaL_checkudata(L, 1, METATABLE), NULL);
+    struct launch *l = luaL_checkudata(L, 1, METATABLE);
+    l->home = NULL; /* may have been collected */
+    userns_launch_end(l);
     return 0;
 }
 
-/* Calls the function that does Lua's steps: an integer that it returns is a
-   descriptor for the child; what it returned besides nil, or raised, stays on
-   the stack. */
-static int call_lua(struct launch *l, uint32_t step, int *ret_fd)
+int userns_call_step(struct launch *l, uint32_t step, int *ret_fd)
 {
     lua_State *L = l->context;
     lua_pushvalue(L, 3);
@@ -153,6 +152,51 @@ static void take_init(struct process *init, struct process *program,
     *pidfd = -1;
 }
 
+void userns_push_handles(lua_State *L, struct handles *ret)
+{
+    ret->at = lua_gettop(L) + 1;
+    ret->process = userns_push_process(L, 1);
+    ret->program = userns_push_process(L, 0);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, -3, 1);
+    ret->terminal = userns_push_fd(L);
+}
+
+static void take(const struct handles *h, struct launch *l)
+{
+    h->process->pid = l->pid;
+    h->process->pidfd = l->pidfd;
+    h->process->ours = true;
+    l->pidfd = -1;
+    take_init(h->process, h->program, l);
+    *h->terminal = l->handed[HAND_TERMINAL];
+    l->handed[HAND_TERMINAL] = -1;
+}
+
+int userns_return_launched(lua_State *L, const struct handles *h,
+                           struct launch *l, int result)
+{
+    struct report excused[EXCUSED];
+    uint32_t count = 0;
+    if (result == 0) {
+        count = l->control->excused_count;
+        memcpy(excused, l->control->excused, sizeof excused);
+        take(h, l);
+    } else {
+        userns_push_failure(L, l);
+    }
+    userns_launch_end(l);
+    if (result != 0)
+        return 2;
+    lua_settop(L, h->at + 2);
+    push_excused(L, excused, count);
+    lua_replace(L, h->at + 1);
+    if (*h->terminal >= 0)
+        return 3;
+    lua_pop(L, 1);
+    return 2;
+}
+
 /***
  * Runs a packed plan: returns as soon as the child executes its program, or
  * with the step that failed and nothing left behind.
@@ -178,46 +222,23 @@ static int sys_launch(lua_State *L)
         luaL_checktype(L, 3, LUA_TFUNCTION);
     lua_settop(L, 3);
     luaL_checkstack(L, LUA_MINSTACK, "launch");
-    struct report excused[EXCUSED];
-    struct process *process = userns_push_process(L, 1);
-    struct process *program_of_init = userns_push_process(L, 0);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, -3, 1);
-    int *terminal = userns_push_fd(L);
+    luaL_argcheck(L, program->late == 0, 1, "the plan waits for its program");
+    struct handles handles;
+    userns_push_handles(L, &handles);
     struct launch *l = lua_newuserdatauv(L, sizeof *l, 0);
     userns_launch_init(l);
     luaL_setmetatable(L, METATABLE);
     if (userns_launch_begin(l, program, room) != 0)
         return userns_fail(L, "launch", "mmap", errno, NULL);
     bind_descriptors(L, 2, l);
-    l->call = call_lua;
+    l->call = userns_call_step;
     l->context = L;
     int top = lua_gettop(L);
     int result = userns_launch_run(l);
-    uint32_t count = 0;
-    if (result == 0) {
-        process->pid = l->pid;
-        process->pidfd = l->pidfd;
-        process->ours = true;
-        count = l->control->excused_count;
-        memcpy(excused, l->control->excused, sizeof excused);
-        take_init(process, program_of_init, l);
-        *terminal = l->handed[HAND_TERMINAL];
-        l->handed[HAND_TERMINAL] = -1;
-    }
-    bool called = result != 0 && lua_gettop(L) > top;
-    if (result != 0 && !called)
-        push_failure(L,
-                     l); /* of the control words, which end with the launch */
-    userns_launch_end(l, room);
-    if (result != 0)
-        return called ? return_called(L, l) : 2;
-    lua_settop(L, top - 1); /* process, its program, terminal */
-    push_excused(L, excused, count);
-    lua_replace(L, top - 2);
-    if (*terminal < 0)
-        lua_pop(L, 1);
-    return *terminal < 0 ? 2 : 3;
+    if (result == 0 || lua_gettop(L) == top)
+        return userns_return_launched(L, &handles, l, result);
+    userns_launch_end(l);
+    return userns_return_called(L, l);
 }
 
 /* Beside this module, wherever the host's working directory goes later. */

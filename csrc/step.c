@@ -69,7 +69,7 @@ long step_close_range(struct child *c, unsigned first, unsigned last)
     return error;
 }
 
-static long close_others(struct child *c)
+long step_close_others(struct child *c)
 {
     const int32_t *kept = in_arena(c, c->arena->kept);
     unsigned next = 0;
@@ -83,26 +83,33 @@ static long close_others(struct child *c)
 }
 
 /* A host may have closed its standard streams; the next descriptors that the
-   set-up opens must not become the program's.  0 to 2 are among those kept even
-   then, and come first. */
+   set-up opens must not become the program's. */
+static long fill_stdio(struct child *c, int flags)
+{
+    long error = 0;
+    for (int fd = 0; fd <= 2 && error >= 0; fd++) {
+        error = CALL(c, fcntl, fd, F_SETFD, flags);
+        if (error == -EBADF)
+            error = CALL(c, openat, AT_FDCWD, "/dev/null",
+                         O_RDWR | (flags != 0 ? O_CLOEXEC : 0), 0);
+    }
+    return error < 0 ? error : 0;
+}
+
 static long set_flags(struct child *c, int flags)
 {
     const int32_t *kept = in_arena(c, c->arena->kept);
-    for (uint32_t i = 0; i < c->arena->kept_count; i++) {
-        long error = CALL(c, fcntl, kept[i], F_SETFD, flags);
-        if (error == -EBADF && kept[i] <= 2)
-            error = CALL(c, openat, AT_FDCWD, "/dev/null",
-                         O_RDWR | (flags != 0 ? O_CLOEXEC : 0), 0);
-        if (error < 0)
-            return error;
-    }
-    return 0;
+    long error = fill_stdio(c, flags);
+    for (uint32_t i = 0; i < c->arena->kept_count && error == 0; i++)
+        if (kept[i] > 2)
+            error = CALL(c, fcntl, kept[i], F_SETFD, flags);
+    return error;
 }
 
 /* Closes every descriptor that is not kept, and gives those these flags. */
 static long keep_only(struct child *c, int flags)
 {
-    long error = close_others(c);
+    long error = step_close_others(c);
     return error != 0 ? error : set_flags(c, flags);
 }
 
@@ -170,14 +177,19 @@ long userns_do_pdeathsig(struct child *c, const struct step_pdeathsig *s)
     return error;
 }
 
+void step_announce(struct child *c)
+{
+    uint32_t *awaited = &c->control->awaited;
+    __atomic_add_fetch(awaited, 1, __ATOMIC_RELEASE);
+    raw_syscall(SYS_futex, (long)awaited, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
 long userns_do_await(struct child *c, const struct step_await *s)
 {
     uint32_t *released = &c->control->released;
-    uint32_t *awaited = &c->control->awaited;
-    uint32_t before = *awaited;
+    uint32_t before = c->control->awaited;
     (void)s;
-    __atomic_store_n(awaited, before + 1, __ATOMIC_RELEASE);
-    raw_syscall(SYS_futex, (long)awaited, FUTEX_WAKE, 1, 0, 0, 0);
+    step_announce(c);
     while (__atomic_load_n(released, __ATOMIC_ACQUIRE) == before) {
         struct __kernel_timespec while_ = {0, 100000000};
         CALL(c, futex, released, FUTEX_WAIT, before, &while_);
@@ -310,7 +322,10 @@ _Noreturn void userns_run_image(void *arg)
     static char *const nothing[] = {NULL};
     const struct image *image = arg;
     struct child *c = image->child;
-    long error = keep_only(c, 0);
+    /* Who is prepared holds none of the host's streams while it waits. */
+    long error = c->arena->late == 0 ? 0 : step_close_range(c, 0, 2);
+    if (error == 0)
+        error = keep_only(c, 0);
     if (error == 0)
         error = CALL(c, execveat, image->executable, "", image->argv, nothing,
                      AT_EMPTY_PATH);

@@ -5,6 +5,7 @@
 #ifndef USERNS_STEP_H
 #define USERNS_STEP_H
 
+#include <linux/futex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -111,7 +112,19 @@ struct arena {
     int32_t host;   /* pidfd of the host */
     int32_t hand;   /* socket through which the host is handed descriptors */
     int32_t cgroup; /* directory of the one to clone into; -1: none */
+    at late;        /* room for the program of who waits for one; 0: none */
 };
+
+/* What a child that waits gets: at most so many bytes, of an arena of its own
+   with the steps descriptors and exec, and descriptors. */
+#define LATE_SIZE 65536 /* a message on a socket takes more everywhere */
+#define LATE_FDS  253   /* the kernel's SCM_MAX_FD */
+
+/* The memory of an arena as a child has it. */
+static inline size_t arena_room(const struct arena *arena)
+{
+    return arena->late == 0 ? arena->size : (size_t)arena->late + LATE_SIZE;
+}
 
 /* What went wrong: in which step, at which of its items, what said so. */
 struct report {
@@ -163,7 +176,8 @@ enum state { SETTING_UP, EXECUTING };
 
 /* Shared by host and child until the program is executed. */
 struct control {
-    uint32_t tid;      /* the kernel clears it when the set-up is over */
+    uint32_t tid;      /* the kernel clears it when the set-up is over, but
+                          for bits beyond FUTEX_TID_MASK */
     uint32_t awaited;  /* how often the child has come to wait */
     uint32_t released; /* how often the parent has let it go on */
     uint32_t nested;   /* between lock_mounts and its helper */
@@ -174,8 +188,9 @@ struct control {
     uint32_t excused_count;
     struct report excused[EXCUSED];
     struct found found;
-    uint32_t ended; /* process 1 has seen its program end */
-    int32_t status; /* how, as wait(2) has it */
+    uint32_t ended;  /* process 1 has seen its program end */
+    int32_t status;  /* how, as wait(2) has it */
+    uint32_t served; /* who waits prepared has been given a program */
 };
 
 /* What is handed to the host, with a byte that says what it is. */
@@ -197,6 +212,10 @@ struct child {
     int place;
     const char *place_path;
     size_t place_length;
+    struct {
+        struct robust_list_head head;
+        struct robust_list tid; /* stands for the one in the control words */
+    } locks;
 };
 
 /* Runs the steps of a struct child; returns only by execve and exit. */

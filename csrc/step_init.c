@@ -70,7 +70,7 @@ __attribute__((noinline)) static void forget(struct child *c, char *stack)
     const char *frame = __builtin_frame_address(0);
     size_t unused = (size_t)(frame - c->stack) / sizeof(uint64_t) - FRAME;
     uint64_t *word = (uint64_t *)(void *)c->stack;
-    size_t size = c->arena->size;
+    size_t size = arena_room(c->arena);
     raw_syscall(SYS_munmap, (long)c->arena, (long)size, 0, 0, 0, 0);
     raw_syscall(SYS_munmap, (long)stack, STACK_SIZE, 0, 0, 0, 0);
     for (size_t i = 0; i < unused; i++)
@@ -130,18 +130,24 @@ _Noreturn static void stay(struct child *c, char *stack, long program)
 }
 
 /* The program's set-up goes on in a process that shares this one's memory until
-   it executes: only then, or when it has failed, does this one run again. */
+   it executes: only then, or when it has failed, does this one run again.  Who
+   sleeps for CLONE_VFORK is counted as load: not where that is for long. */
 static long clone_program(struct child *c, char *stack)
 {
+    bool prepared = step_is_prepared(c);
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK | CLONE_CHILD_CLEARTID,
+        .flags = CLONE_VM | CLONE_CHILD_CLEARTID |
+                 (prepared ? 0 : (uint64_t)CLONE_VFORK),
         .child_tid = (uintptr_t)&c->control->tid,
         .exit_signal = SIGCHLD,
         .stack = (uintptr_t)stack,
         .stack_size = STACK_SIZE,
     };
     c->syscall = SYS_clone3;
-    return raw_clone_any(&args, run_program, c);
+    long program = raw_clone_any(&args, run_program, c);
+    if (prepared && program >= 0)
+        step_sleep_beside(c);
+    return program;
 }
 
 long userns_do_init(struct child *c, const struct step_init *s)

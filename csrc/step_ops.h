@@ -64,6 +64,12 @@ long step_signals(struct child *c, uint64_t blocked);
 /* Closes the descriptors from one to another. */
 long step_close_range(struct child *c, unsigned first, unsigned last);
 
+/* Closes all but those that the arena says are kept. */
+long step_close_others(struct child *c);
+
+/* Tells the host that this process waits now. */
+void step_announce(struct child *c);
+
 /* Gives the host a descriptor, which this process keeps. */
 long step_hand(struct child *c, enum hand what, long fd);
 
@@ -90,6 +96,11 @@ long step_next_line(struct child *c, struct lines *lines, char **ret_line);
 enum { PASSWD_UID = 2, PASSWD_GID = 3, GROUP_GID = 2 };
 long step_find_id(struct child *c, const char *path, const char *name,
                   int field, uint32_t *ret_id);
+
+/* step_ready.c: is the program to be waited for?  Sleeps beside the one who
+   does, in the same memory, until that executes or ends. */
+bool step_is_prepared(const struct child *c);
+void step_sleep_beside(struct child *c);
 
 /* step_attrs.c: attributes of mounts. */
 #define FD_PATH_SIZE 32

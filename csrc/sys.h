@@ -24,6 +24,7 @@ void userns_open_netlink(lua_State *L);   /* interfaces, addresses, routes */
 void userns_open_pack(lua_State *L);      /* a plan becomes an arena */
 void userns_open_pidfd(lua_State *L);     /* what a pidfd tells */
 void userns_open_prctl(lua_State *L);     /* prctl in words */
+void userns_open_prepared(lua_State *L);  /* children that wait */
 void userns_open_probe(lua_State *L);     /* calls that a filter may answer */
 void userns_open_process(lua_State *L);   /* processes by pidfd */
 void userns_open_seccomp(lua_State *L);   /* filters of system calls */

@@ -440,6 +440,45 @@ describe("A container in a cgroup of its own", function()
     assert.equal(version == 1 and "512" or "50", limit_of(p.pid, "cpu", "cpu.shares", "cpu.weight"))
   end)
 
+  it("has the swap that is asked for besides, where the kernel accounts for it", function()
+    local box <const> = assert(userns.container { cgroup = { memory = "64M", swap = "1M" }, namespaces = BARE })
+    local p <close> = assert(box:spawn { "/bin/cat", stdin = "pipe" })
+    local directory <const>, version <const> = directory_of(p.pid, "memory")
+    local path <const> = directory .. (version == 1 and "/memory.memsw.limit_in_bytes" or "/memory.swap.max")
+    local file <close> = io.open(path)
+    local limit <const> = file and file:read("n")
+    p.stdin:close()
+    local missed <const> = {}
+    for _, entry in ipairs(assert(p:wait()).degraded) do
+      missed[#missed + 1] = entry.feature == "cgroup.swap" and entry.used or nil
+    end
+    if limit then
+      assert.same({ version == 1 and 65 << 20 or 1 << 20, {} }, { limit, missed })
+    else
+      assert.same({ "no limit" }, missed)
+    end
+  end)
+
+  it("reads and writes a device so fast and no faster", function()
+    local device <const> = helper.shell("cat /sys/block/*/dev").out:match("%S+")
+    local box <const> = assert(userns.container {
+      cgroup = { io = { { device = device, rbps = "1M", wiops = 10 } } }, namespaces = BARE,
+    })
+    local p <close> = assert(box:spawn { "/bin/sleep", "1000" })
+    if directory_of(p.pid, "blkio") then -- as version 1 calls it
+      assert.equal(device .. " 1048576", limit_of(p.pid, "blkio", "blkio.throttle.read_bps_device"))
+      assert.equal(device .. " 10", limit_of(p.pid, "blkio", "blkio.throttle.write_iops_device"))
+    else
+      assert.equal(device .. " rbps=1048576 wbps=max riops=max wiops=10", limit_of(p.pid, "io", nil, "io.max"))
+    end
+  end)
+
+  it("is held to its share of a processor", function()
+    local result <const> = run({ cpu = 0.2 }, { "lua5.4", "-e", "while os.clock() < 0.3 do end" })
+    -- in the first tenth of a second all of its fifth is spent at once
+    assert.is_true(result.ok and result.duration > 1, result.duration)
+  end)
+
   it("sees it as the root of its cgroup namespace, and else as the host does", function()
     local process <const> = { "/bin/cat", "/proc/self/cgroup", stdout = "capture" }
     for line in run({ pids = 5 }, process).stdout:gmatch("[^\n]+") do

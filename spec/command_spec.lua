@@ -262,6 +262,9 @@ userns: process.cwd is wrong
       local path <const> = file "return { process = {\n '/bin/true' } }"
       assert.same(complained("userns: process[1] is wrong\n  where: word 1 after --\n"
         .. "  why:   the program's name is empty\n"), command("run", path, "--", ""))
+      file "return { process = {\n '' } }"
+      local empty <const> = "userns: process[1] is wrong\n  where: %s:2\n  why:   the program's name is empty\n"
+      assert.same(complained(empty:format(path)), command("run", path, "--", "/bin/true"))
     end)
 
     it("tells of a file that is none, or no description", function()
@@ -303,10 +306,8 @@ userns: process.cwd is wrong
       local container = userns.container
       function userns.container(description)
         local box = assert(container(description))
-        getmetatable(box).__index.check = function(_, process)
-          local found = { ok = #ERRORS == 0, errors = ERRORS, degraded = DEGRADED }
-          if process then io.stderr:write("with ", process[1], "\n") end
-          return found
+        getmetatable(box).__index.check = function()
+          return { ok = #ERRORS == 0, errors = ERRORS, degraded = DEGRADED }
         end
         return box
       end
@@ -319,13 +320,41 @@ userns: process.cwd is wrong
     end
 
     it("says that all is well", function()
+      local path <const> = file "return { hostname = 'box' }"
+      assert.same(said(path .. ": can be run here\n"), command("check", path))
+      assert.same(said(path .. ": can be run here\n"), command("check", path, "--", "true"))
+      assert.same(said '{"degraded":[],"errors":[],"ok":true}\n', command("check", "--json", path))
+    end)
+
+    it("tries the description here, with its program or another", function()
+      local path <const> = file [[
+return {
+  mounts = {
+    { type = "bind", source = "/nowhere",
+      target = "/mnt" },
+  },
+  process = { "/bin/true",
+    cwd = "/nix" },
+}]]
+      local result <const> = command("check", path, "--", "/no/program")
+      assert.same({ "", 125 }, { result.out, result.code })
+      local found <const> = {}
+      for what, at in result.err:gmatch "userns: (%a+ '[^']*'): No such file or directory\n  where: ([^,\n]*)" do
+        found[#found + 1] = what .. " " .. at
+      end
+      assert.same({
+        "open '/nowhere' " .. path .. ":3", "chdir '/nix' " .. path .. ":7", "exec '/no/program' word 1 after --",
+      }, found)
+      assert.equal(127, command("check", file "return {}", "--", "/no/program").code)
+    end)
+
+    it("tells what is weaker than asked for", function()
       local path <const> = file "return {}"
-      assert.same(said(path .. ": can be run here\n"), checked("", path))
-      assert.same({ out = path .. ": can be run here\n", err = "with ls\n", code = 0 }, checked("", path, "--", "ls"))
-      assert.same(said '{"degraded":[],"errors":[],"ok":true}\n', checked("", "--json", path))
+      local weaker <const> = "DEGRADED = { { feature = 'groups', used = \"the caller's\", reason = 'denied' } }"
       assert.same({
         out = path .. ": can be run here\n", err = "userns: note: groups: the caller's instead (denied)\n", code = 0,
-      }, checked("DEGRADED = { { feature = 'groups', used = \"the caller's\", reason = 'denied' } }", path))
+      }, checked(weaker, path))
+      assert.same(said(path .. ": can be run here\n"), checked(weaker, "-q", path))
     end)
 
     it("tells all that would fail, and exits as run would", function()
@@ -362,15 +391,23 @@ userns: chdir '/x': No such file or directory
   end)
 
   describe("features", function()
-    local STUB <const> = [[
-      require("userns").features = function()
-        return setmetatable({ user = { allowed = true } }, { __tostring = function() return "user: allowed" end })
+    it("are printed as the library has them", function()
+      local names <const>, printed <const> = {}, {}
+      for i, feature in ipairs(require "userns.features".list()) do
+        names[i] = feature.name
       end
-    ]]
+      local result <const> = command "features"
+      assert.same({ "", 0 }, { result.err, result.code })
+      for name in result.out:gmatch("(%S+)[^\n]*\n") do
+        printed[#printed + 1] = name
+      end
+      assert.same(names, printed)
+    end)
 
-    it("are printed", function()
-      assert.same(said "user: allowed\n", stubbed(STUB, "features"))
-      assert.same(said '{"user":{"allowed":true}}\n', stubbed(STUB, "features", "--json"))
+    it("are plain data for machines", function()
+      local result <const> = command("features", "--json")
+      assert.same({ "", 0 }, { result.err, result.code })
+      assert.matches('"namespaces":{"cgroup":{"available":true}', result.out, 1, true)
     end)
   end)
 
@@ -439,7 +476,7 @@ userns: chdir '/x': No such file or directory
       return helper.shell(("env -u NO_COLOR TERM=xterm %s script -qec %s /dev/null </dev/null"):format(environment,
         helper.quote(line("run", path)))).out
     end
-    assert.matches("^\27%[1;31muserns:\27%[0m \27%[1mhostname is wrong\27%[0m\r\n  \27%[2mwhere: \27%[0m", shown "")
+    assert.matches("^\27%[1;31muserns:\27%[0m \27%[1mhostname is wrong\27%[0m\r\n\27%[2m  where: \27%[0m", shown "")
     assert.matches("\27[", shown "NO_COLOR=", 1, true)
     assert.is_nil(shown("NO_COLOR=1"):find("\27", 1, true))
     assert.is_nil(shown("TERM=dumb"):find("\27", 1, true))

@@ -191,8 +191,7 @@ describe("the error of a failed step", function()
       { { "uid_map", "write", "EPERM" }, "uid_map", nil },
       { { "keyring", "keyctl", "EDQUOT" }, nil, nil },
     } do
-      local fields <const> = located(table.unpack(row[1]))
-      fields.hint = nil
+      local fields <const> = helper.told(located(table.unpack(row[1])))
       assert.same({ field = row[2], path = row[3] }, fields, i)
     end
   end)
@@ -205,9 +204,9 @@ describe("the error of a failed step", function()
       { { "file", "openat2", "ENOENT" }, TRACES },
       { { "symlink", "openat2", "ENOENT" }, TRACES },
       { { "bind", "open_tree", "ENOENT" }, nil },
-      { { "open", "openat", "ENOENT" }, nil },
+      { { "open", "openat", "ENOENT" }, nil }, -- nobody has found what is missing
       { { "file", "openat", "EEXIST" }, "the file exists in a tree that is not the container's own" },
-      { { "dir", "mkdirat", "EEXIST" }, nil },
+      { { "dir", "mkdirat", "EEXIST" }, "choose another target, or leave it out" },
       { { "symlink", "openat2", "EROFS" },
         "a link here would leave traces outside the container; use a tmpfs above it" },
       { { "chdir", "getcwd", "ENOENT" }, "the directory is outside the container's root" },

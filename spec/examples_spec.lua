@@ -70,6 +70,7 @@ many_luv.lua
 ns_exec.lua
 pin_namespace.lua
 sandbox.lua
+shared_network.lua
 shell.lua
 ]], helper.shell("ls examples").out)
   end)
@@ -208,6 +209,12 @@ uid 1000, with an ambient capability
       }, result)
     end)
   end
+
+  it("shared_network makes one network for all", function()
+    local seen <const> = output("", "shared_network", "5")
+    assert.matches("^a network for each of 5: %d+%.%d ms a launch\n"
+      .. "5 with the same network: %d+%.%d ms a launch, 1 seen\n$", seen)
+  end)
 
   describe("sandbox", function()
     it("runs a program and tells how it ended", function()

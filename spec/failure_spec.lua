@@ -273,12 +273,14 @@ local function refuse_host(name)
 end
 
 -- What no plan of a way's has; root of a namespace with one id goes without much.
--- `hold` is in those that make a user namespace for the map of a mount.
+-- `hold` is in those that make a user namespace for the map of a mount, `ready` and
+-- `serve` are in those of prepared children (prepare_spec.lua).
 local NOT_PLANNED <const> = {
-  root = { "examine", "hold", "leave", "newgidmap", "newuidmap", "raise_limit" },
-  user = { "examine", "hold", "leave", "raise_limit" },
+  root = { "examine", "hold", "leave", "newgidmap", "newuidmap", "raise_limit", "ready", "serve" },
+  user = { "examine", "hold", "leave", "raise_limit", "ready", "serve" },
   userns = {
-    "examine", "groups", "hold", "leave", "newgidmap", "newuidmap", "raise_limit", "setgid", "setgroups", "setuid",
+    "examine", "groups", "hold", "leave", "newgidmap", "newuidmap", "raise_limit", "ready", "serve", "setgid",
+    "setgroups", "setuid",
   },
 }
 

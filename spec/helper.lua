@@ -93,11 +93,38 @@ helper.rootless = "unshare --user --map-root-user"
 --- Whether the machine is emulated, on which everything takes ten times as long.
 helper.is_guest = os.getenv("GUEST") ~= nil
 
+--- Whether the kernel is of a release or a later one.
+---@param major integer
+---@param minor integer
+---@return boolean
+function helper.is_linux(major, minor)
+  local own_major <const>, own_minor <const> = read("/proc/sys/kernel/osrelease"):match("^(%d+)%.(%d+)")
+  return tonumber(own_major) * 1000 + tonumber(own_minor) >= major * 1000 + minor
+end
+
 --- How often to do what has to be done often to meet something rare.
 ---@param count integer
 ---@return integer
 function helper.rounds(count)
   return helper.is_guest and math.max(count // 20, math.min(count, 5)) or count
+end
+
+-- A pid namespace of its own, so that whatever is left is ours; its first process
+-- is a shell, which reaps it.
+local OWN <const> = (helper.privilege == "user" and "unshare --user --map-current-user" or "unshare")
+  .. " --pid --fork --mount-proc"
+
+--- Kills so many hosts in the midst of launches, each at a moment of its own; what
+--- came of it.
+---@param host "single"|"threaded"
+---@param kind "plain"|"init"|"prepared"
+---@param count integer
+---@return string
+function helper.kill_hosts(host, kind, count)
+  local command <const> = "LUA_PATH=%s LUA_CPATH=%s %s sh -c 'lua5.4 spec/support/killer.lua %s %s %d; exit $?'"
+  local result <const> = helper.shell(command
+    :format(quote(package.path), quote(package.cpath), OWN, host, kind, count))
+  return result.out .. result.err
 end
 
 -- ---- the host's side ------------------------------------------------------
@@ -239,11 +266,23 @@ function helper.errno(code, fields)
   return fields
 end
 
+--- The fields of an error, and apart from them the advice that goes with it: what
+--- diagnose.lua makes of it.
+---@return table fields
+---@return table advice cause, why, hint, causes
+function helper.told(err)
+  local fields <const>, advice <const> = helper.fields(err), {}
+  for _, name in ipairs { "cause", "why", "hint", "causes" } do
+    advice[name], fields[name] = fields[name], nil
+  end
+  return fields, advice
+end
+
 --- Why a container does not run: the fields of the error, and apart from them
 --- the advice that goes with it. The step must be the plan's, and is left out;
 --- where there is no plan, it must have failed for the same reason.
 ---@return table fields
----@return table advice hint, cause, causes
+---@return table advice cause, why, hint, causes
 function helper.refusal(description, process)
   local box <const> = assert(require "userns".container(description))
   local plan <const>, unplanned <const> = box:plan(process)
@@ -252,14 +291,11 @@ function helper.refusal(description, process)
   if not plan then
     assert.same(unplanned, err)
   end
-  local fields <const>, advice <const> = helper.fields(err), {}
+  local fields <const>, advice <const> = helper.told(err)
   if fields.step then
     local step <const> = plan[fields.step]
     assert.same({ op = step.op, side = step.side }, { op = fields.op, side = fields.side })
     fields.step, fields.side = nil, nil
-  end
-  for _, name in ipairs { "hint", "cause", "causes" } do
-    advice[name], fields[name] = fields[name], nil
   end
   return fields, advice
 end

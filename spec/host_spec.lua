@@ -1,6 +1,6 @@
 local helper <const> = require "spec.helper"
 
-local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/host"
+local HOST <const> = "timeout --signal=ABRT --kill-after=10 300 build/spec/host"
 
 -- A kernel that does not tell the status of a process that was reaped.
 local OLD_KERNEL <const> = "env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null"
@@ -214,6 +214,7 @@ describe("a host with a GiB of memory", function()
       for i = 1, 10 do
         assert(run { "/bin/true" }.exit_code == 0)
         assert(run({ "/bin/true" }, { namespaces = {} }).exit_code == 0)
+        assert(run({ "/bin/true" }, { init = true }).exit_code == 0)
       end
       print("launched:", host.touch() < pages / 100)
     ]]:gsub("\t", " "))

@@ -227,7 +227,7 @@ describe("landlock", function()
     assert.matches("^Landlock must allow", advice.hint)
     -- without rules it is something else
     local other <const>, silent <const> = helper.refusal({}, { "/etc/passwd" })
-    assert.same({ "EACCES" }, { other.code, silent.hint })
+    assert.same({ "EACCES", "not_executable" }, { other.code, silent.cause })
   end)
 
   it("is made as the container's root, whoever the program is", function()
@@ -263,6 +263,17 @@ describe("landlock", function()
       { perl(ports, BIND, 2000), perl(ports, BIND, 3000), perl(ports, CONNECT, 3000), perl(ports, CONNECT, 2000) })
     local none <const> = { tcp = { bind = {} } }
     assert.same({ refused, "free" }, { perl(none, BIND, 2000), perl(none, CONNECT, 2000) })
+  end)
+
+  it("tells of ports and scopes that this kernel's does not know, which is an error where all must be", function()
+    for needed, rule in pairs { [4] = { tcp = { connect = {} } }, [6] = { scope = "signal" } } do
+      local result <const> = helper.run({ landlock = rule }, { "/bin/true" })
+      assert.is_true(result.ok)
+      assert.equal(ABI < needed and 1 or 0, #lacking(result))
+      local strict <const> = assert(userns.container { landlock = rule, strict = true, share = "user" })
+      local _, err <const> = strict:plan { "/bin/true" }
+      assert.equal(ABI < needed and "EDEGRADED" or nil, err and err.message:find("Landlock", 1, true) and err.code)
+    end
   end)
 
   -- ---- scopes ----------------------------------------------------------------

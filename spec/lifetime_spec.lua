@@ -6,28 +6,36 @@ local userns = require "userns"
 
 local way <const> = helper.privilege
 
--- A pid namespace of its own, so that whatever is left is ours; its first process
--- is a shell, which reaps it.
-local OWN <const> = (way == "user" and "unshare --user --map-current-user" or "unshare")
-  .. " --pid --fork --mount-proc"
-
---- Kills so many hosts of a kind, each at a moment of its own.
-local function kill_hosts(kind, rounds)
-  local command <const> = "LUA_PATH=%s LUA_CPATH=%s %s sh -c 'lua5.4 spec/support/killer.lua %s %d; exit $?'"
-  local result <const> = helper.shell(command
-    :format(helper.quote(package.path), helper.quote(package.cpath), OWN, kind, rounds))
-  return result.out .. result.err
-end
-
+-- Three ways to run this make two thousand tries and more.
 describe("what was launched", function()
-  it("ends with a host that is killed in the midst of launches", function()
-    -- uid 0 of a user namespace launches as the user who made that does
-    assert.equal("met, 0 left\n", kill_hosts("single", helper.rounds(way == "userns" and 100 or 400)))
-  end)
+  for kind, words in pairs { plain = "", init = ", with init" } do
+    it("ends with a host that is killed in the midst of launches" .. words, function()
+      local count <const> = helper.rounds(250)
+      assert.equal(count .. " met, 0 left\n", helper.kill_hosts("single", kind, count))
+    end)
 
-  it("ends with a host that is killed and has threads", function()
-    assert.equal("met, 0 left\n", kill_hosts("threaded", helper.rounds(way == "userns" and 20 or 100)))
-  end)
+    it("ends with a host that is killed and has threads" .. words, function()
+      local count <const> = helper.rounds(100)
+      assert.equal(count .. " met, 0 left\n", helper.kill_hosts("threaded", kind, count))
+    end)
+  end
+end)
+
+describe("a container whose time is over", function()
+  for _, init in ipairs { false, true } do
+    it("ends with all that is in it" .. (init and ", with init" or ""), function()
+      local reader <const>, writer <const> = assert(sys.pipe())
+      local result <const> = helper.run({ init = init }, {
+        "/bin/sh", "-c", "sleep 1000 & (sleep 1000 &) ; setsid sleep 1000 & echo started >&3; exec sleep 1000",
+        fds = { [3] = writer }, timeout = 0.3,
+      })
+      writer:close()
+      assert.same({ true, "SIGKILL" }, { result.timed_out, result.signal })
+      assert.equal("started\n", reader:read())
+      assert.equal("", (reader:read())) -- nobody has the other end
+      reader:close()
+    end)
+  end
 end)
 
 describe("a container with init", function()

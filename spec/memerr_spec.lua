@@ -15,6 +15,20 @@ local function refusals(script, wrapper)
   return math.tointeger(out:match("^refused once: (%d+)\n"))
 end
 
+-- A plan that waits for its program, and what that program is.
+local WAITS <const> = [[
+  local box = require "userns".container {}
+  assert(box:prepare(1))
+  local plan = box:plan { "/bin/true" }
+  box:prepare(0)
+  local late = {}
+  for _, step in ipairs(plan) do
+    late[#late + 1] = (step.op == "descriptors" or step.op == "exec") and step or nil
+  end
+  late = sys.pack(late)
+  local program = sys.pack(plan)
+]]
+
 -- What is called, by what goes before it. The functions that return nothing
 -- but a number, or none, allocate nothing.
 local CALLS <const> = {
@@ -166,6 +180,18 @@ local CALLS <const> = {
   { [[ assert(not sys.launch(program, { -1, -1, -1 })) ]], program = "/nonexistent" },
   { [[ assert(not sys.launch(program, { -1, -1, -1 })) ]], program = "/nonexistent", before = "thread()" },
 
+  -- children that wait for their program
+  { [[ assert(sys.prepare(program)) ]], before = WAITS },
+  { [[ assert(assert(sys.prepare(program)):lead()) ]], before = WAITS .. " thread()" },
+  { [[
+    local waiting <close> = assert(sys.prepare(program))
+    waiting:fileno()
+    assert(waiting:lead() and waiting:ready())
+    local process, refusals = assert(waiting:serve(late, { -1, -1, -1 }))
+    assert(#refusals == 0 and process:wait())
+    assert(not waiting:ready() and waiting:serve(late, { -1, -1, -1 }) == false)
+  ]], before = WAITS },
+
   -- errors
   { [[ local err = sys.error { op = "a", path = "\nb", message = "c", step = 1 }; return tostring(err) .. err ]] },
 }
@@ -240,6 +266,12 @@ local LONG <const> = {
   ]] },
   ["a run among threads"] = { 7, [[ thread() local box = require "userns".container { hostname = "box" } ]], [[
     assert(box:run({ "/bin/cat", input = "in", stdout = "capture" }).stdout == "in")
+  ]] },
+  ["a run by a prepared child"] = { 7, [[ local box = require "userns".container { hostname = "box" } ]], [[
+    assert(box:prepare(1))
+    local process = { "/bin/cat", input = "in", stdout = "capture", fds = { [5] = 0 } }
+    assert(assert(box:run(process)).stdout == "in")
+    box:prepare(0)
   ]] },
   ["a process"] = { 7, [[ local box = require "userns".container { hostname = "box" } ]], [[
     local process <close> = assert(box:spawn { "/bin/cat", stdin = "pipe", stdout = "pipe", stderr = "null" })

@@ -428,6 +428,18 @@ describe("a network", function()
       ]]):format(program)))
     end)
 
+    it("keeps the caller's mounts, whatever " .. program .. " does with its own", function()
+      local shared <const> = (way == "root" and "unshare" or helper.rootless) .. " --net --mount"
+      assert.equal("all there\n", output(([[
+        local before = helper.read "/proc/self/mountinfo"
+        pretend_uplink()
+        assert(os.execute "mount -t tmpfs extra /mnt")
+        helper.inside({ network = %q }, "true")
+        assert(os.execute "umount /mnt")
+        print(helper.read "/proc/self/mountinfo" == before and "all there" or before)
+      ]]):format(program), shared .. " unshare --mount --propagation shared"))
+    end)
+
     it("ends " .. program .. " with the container, and tells of one that ended before", function()
       assert.equal(lines("1", "0", "0", "network.uplink\tnone\tPROGRAM ended before the program: SIGKILL"),
         (output(FAMILY .. ([[
@@ -461,7 +473,8 @@ describe("a network", function()
           writer:write("x")
           process:wait()
         end))
-        reader:read()
+        writer:close()
+        assert(reader:read() == "x")
         local handles = {}
         for i, pid in ipairs(children(host.pid)) do
           handles[i] = assert(sys.pidfd_open(pid))

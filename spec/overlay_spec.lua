@@ -7,8 +7,6 @@ local is_root <const> = helper.privilege == "root"
 
 local TRUE <const> = { "/bin/true" }
 local POINTS <const> = "cut -d' ' -f5 /proc/self/mountinfo | sort"
-local HINT <const> = "perhaps a layer has mounts below it, which a new user namespace may not uncover; or `upper` and "
-  .. "`work` are not on one file system that can be an upper layer"
 
 local ODD_NAMES <const> = {
   comma = "a,b", colon = "a:b", space = "a b", newline = "a\nb", backslash = "a\\:b", ["octal"] = "a\\040b",
@@ -271,7 +269,7 @@ describe("an overlay", function()
       description.mounts = nil
       local fields <const>, advice <const> = helper.refusal(description, TRUE)
       assert.same(errno("EINVAL", { op = "root_overlay", syscall = "fsconfig", field = "root" }), fields)
-      assert.same({ hint = HINT }, advice)
+      assert.equal("locked_children", advice.cause)
       if is_root then
         description.share = "user"
         assert.is_true(helper.run(description, { "/bin/sh", "-c", ": >/etc/mark" }).ok)
@@ -285,9 +283,9 @@ describe("an overlay", function()
       make "mkdir low upper work && : >file"
     end)
 
-    local function refused(fields, expected, hint)
+    local function refused(fields, cause, expected)
       local got <const>, advice <const> = helper.refusal(overlay(fields), TRUE)
-      assert.same({ expected, { hint = hint } }, { got, advice })
+      assert.same({ expected, cause }, { got, advice.cause })
     end
 
     it("has layers that do not exist", function()
@@ -296,10 +294,12 @@ describe("an overlay", function()
           op = "open", syscall = "openat", path = dir .. "/" .. name, field = "mounts[1]." .. field,
         })
       end
-      refused({ lower = at("no"), upper = "tmpfs" }, missing("no", "lower"))
-      refused({ lower = at("low", "no") }, missing("no", "lower[2]"))
-      refused({ lower = dir .. "/low", upper = dir .. "/no", work = dir .. "/work" }, missing("no", "upper"))
-      refused({ lower = dir .. "/low", upper = dir .. "/upper", work = dir .. "/no" }, missing("no", "work"))
+      refused({ lower = at("no"), upper = "tmpfs" }, "not_found", missing("no", "lower"))
+      refused({ lower = at("low", "no") }, "not_found", missing("no", "lower[2]"))
+      refused({ lower = dir .. "/low", upper = dir .. "/no", work = dir .. "/work" }, "not_found",
+        missing("no", "upper"))
+      refused({ lower = dir .. "/low", upper = dir .. "/upper", work = dir .. "/no" }, "not_found",
+        missing("no", "work"))
     end)
 
     it("has layers that are no directories", function()
@@ -316,15 +316,15 @@ describe("an overlay", function()
 
     it("has a layer inside another", function()
       make "mkdir low/upper low/work"
-      refused({ lower = at("low", "low") }, errno("ELOOP", { op = "overlay", syscall = "fsconfig", path = "/o",
-        field = "mounts[1]" }), "no layer may lie inside another")
+      refused({ lower = at("low", "low") }, "layers_overlap",
+        errno("ELOOP", { op = "overlay", syscall = "fsconfig", path = "/o", field = "mounts[1]" }))
     end)
 
     it("has its work on another file system than its changes", function()
       local work <const> = helper.shell("mktemp -d -p /dev/shm").out:match("[^\n]+")
       assert(os.execute("chmod 777 " .. work))
-      refused({ lower = dir .. "/low", upper = dir .. "/upper", work = work },
-        errno("EINVAL", { op = "overlay", syscall = "fsconfig", path = "/o", field = "mounts[1]" }), HINT)
+      refused({ lower = dir .. "/low", upper = dir .. "/upper", work = work }, "work_elsewhere",
+        errno("EINVAL", { op = "overlay", syscall = "fsconfig", path = "/o", field = "mounts[1]" }))
       helper.remove(work)
     end)
 

@@ -33,7 +33,79 @@ local function check(text)
   assert.same(wanted, found)
 end
 
+-- ---- texts that nobody wrote ----------------------------------------------
+
+local SPACE <const> = { " ", "\n", "\n\n", " --[[ } { \n ]] ", " -- } return { \n", " --[==[ ]] ]==] " }
+local VALUES <const> = {
+  '"}"', "'{'", "[[ ]\n} ]]", "-1.5e3", '"\\"}"', "function() return { a = {1} } end", "#'x'", "not nil", "1 <= 2",
+  "'a' .. [=[}]]]=]", "(function() if 1 then return 1 else return {} end end)()", "'\\z\n  }'", "('x'):rep(2)",
+}
+
+--- A text that returns a table, and the lines that its fields were written on.
+local function random_text()
+  local parts <const>, lines <const> = { "return " }, {}
+  local number = 1
+  local function write(text)
+    parts[#parts + 1] = text
+    number = number + select(2, text:gsub("\n", ""))
+  end
+  local function space()
+    for _ = 1, math.random(0, 2) do
+      write(SPACE[math.random(#SPACE)])
+    end
+  end
+  local write_table
+  local function write_entry(path, key, depth)
+    lines[path] = number
+    if key then
+      write(math.random(2) == 1 and key or ("[%q]"):format(key))
+      space()
+      write "="
+      space()
+    end
+    if depth > 0 and math.random(2) == 1 then
+      write_table(path, depth - 1)
+    else
+      write(VALUES[math.random(#VALUES)])
+    end
+  end
+  function write_table(path, depth)
+    write "{"
+    space()
+    local count = 0
+    for i = 1, math.random(0, 5) do
+      if math.random(2) == 1 then
+        count = count + 1
+        write_entry(("%s[%d]"):format(path, count), nil, depth)
+      else
+        write_entry(("%s%sk%d"):format(path, path == "" and "" or ".", i), "k" .. i, depth)
+      end
+      space()
+      write(math.random(2) == 1 and "," or ";")
+      space()
+    end
+    write "}"
+  end
+  write_table("", 3)
+  return table.concat(parts), lines
+end
+
 describe("position", function()
+  it("finds every field of texts that nobody wrote", function()
+    local fields = 0
+    for seed = 1, 300 do
+      math.randomseed(seed)
+      local text <const>, lines <const> = random_text()
+      local line_of <const>, found <const> = position.of(text, {}), {}
+      for field in pairs(lines) do
+        found[field] = line_of(field)
+        fields = fields + 1
+      end
+      assert.same(lines, found, text)
+    end
+    assert(fields > 1000)
+  end)
+
   it("finds fields, list entries and what is in them", function()
     check [[
       return {

@@ -45,6 +45,7 @@ local C_OBJECTS <const> = {
   ["userns.fscontext"] = "userns.FsContext",
   ["userns.gate"] = "userns.sys.Gate",
   ["userns.namespace"] = "userns.Namespace",
+  ["userns.prepared"] = "userns.sys.Prepared",
   ["userns.process"] = "userns.sys.Process",
 }
 

@@ -81,8 +81,29 @@ userns: load 'a\nb\x1b[2J.lua': \x9b\xff\n
     })
   end)
 
+  it("keeps within the columns of a terminal", function()
+    local narrow <const> = setmetatable({ columns = 29 }, report)
+    assert.equal([[
+userns: clone: a message is not broken, whatever its length
+  where: a  b.lua, namespaces
+  why:   one of these:
+         - a filter denies
+         it; ask who runs
+         this container
+         -
+         a-word-that-is-longer-than-a-line
+]], narrow:text(sys.error {
+      op = "clone", message = "a message is not broken, whatever its length", field = "namespaces",
+      where = { file = "a  b.lua" },
+      causes = {
+        { cause = "seccomp", why = "a filter denies it", hint = "ask who runs this container" },
+        { cause = "lsm", why = "a-word-that-is-longer-than-a-line" },
+      },
+    }))
+  end)
+
   it("has colours where they are wanted", function()
-    assert.equal("\27[1;31muserns:\27[0m \27[1mclone: No\27[0m\n  \27[2mhint:  \27[0mbe root\n",
+    assert.equal("\27[1;31muserns:\27[0m \27[1mclone: No\27[0m\n\27[2m  hint:  \27[0mbe root\n",
       setmetatable({ colours = true }, report):text(sys.error { op = "clone", message = "No", hint = "be root" }))
   end)
 end)

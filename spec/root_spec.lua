@@ -321,7 +321,7 @@ describe("root", function()
       return helper.output([[
         local helper = require "spec.helper"
         local userns = require "userns"
-        local LOOK = "ls /; cut -d' ' -f5 /proc/self/mountinfo; readlink /proc/1/cwd /proc/1/root; "
+        local LOOK = "ls /; cut -d' ' -f5 /proc/self/mountinfo | sort; readlink /proc/1/cwd /proc/1/root; "
           .. "cd ../../..; ls -d .. ../../home ../../etc ../../tmp 2>/dev/null || :; ls /proc/self/fd"
       ]] .. script, "build/spec/deny pivot_root EINVAL --")
     end
@@ -343,10 +343,9 @@ describe("root", function()
       local seen <const> = on_initramfs [[
         io.write(helper.inside(helper.tree(), LOOK, { stdin = "null" }))
       ]]
-      local expected <const> = table.concat(PLACES, "\n") .. "\n/bin"
-      assert.equal(expected, seen:sub(1, #expected))
-      assert.matches("\n/\n/proc\n.*/\n/\n%.%.\n0\n1\n2\n3\n$", seen)
-      for point in seen:match("\n/bin.*\n/proc\n"):gmatch("\n/(%w+)") do
+      local points <const> = seen:match("^" .. LISTING .. "/\n(/bin\n.*)/\n/\n%.%.\n0\n1\n2\n3\n$")
+      assert.is_string(points, seen)
+      for point in points:gmatch("/(%w+)[^\n]*\n") do
         assert.truthy((" bin dev lib lib64 usr proc "):find(" " .. point .. " ", 1, true), point)
       end
     end)

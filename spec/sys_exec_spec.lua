@@ -19,7 +19,7 @@ end
 
 local function failure(done, err)
   assert.is_nil(done)
-  return helper.fields(err)
+  return (helper.told(err))
 end
 
 local function refused(code, path)
@@ -214,7 +214,7 @@ describe("userns.sys.exec", function()
       print(process:wait().exit_code)
     ]]
     assert.equal("1\n", result.out)
-    assert.matches("^userns: exec '/nowhere': No such file or directory\nstack traceback:",
+    assert.matches("^userns: exec '/nowhere': No such file or directory; [^\n]*\nstack traceback:",
       result.err)
   end)
 

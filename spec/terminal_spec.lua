@@ -293,6 +293,16 @@ describe("attach", function()
     process:close()
   end)
 
+  it("leaves the terminal as it was when run is interrupted", function()
+    local process <close>, rest <const> = on_terminal [[
+      local program = { "/bin/sh", "-c", "stty -echo; kill -INT $PPID; exec sleep 1000", terminal = true }
+      local container = box { namespaces = {} }
+      print(select(2, pcall(container.run, container, program)):match("interrupted!"))
+    ]]
+    assert.equal("interrupted!\nrestored", rest())
+    process:close()
+  end)
+
   it("goes without a terminal on the caller's side", function()
     assert.equal("hello\r\ngot hello\r\n3\n", helper.shell(([[
       echo hello | LUA_PATH=%s LUA_CPATH=%s lua5.4 -e '

@@ -12,6 +12,7 @@ local C_TYPES <const> = {
   gate = "userns.sys.Gate",
   namespace = "userns.Namespace",
   netlink = "userns.Netlink",
+  prepared = "userns.sys.Prepared",
   process = "userns.sys.Process",
   rawmode = "userns.sys.RawMode",
   signalhold = "userns.sys.SignalHold",
@@ -44,7 +45,7 @@ end
 -- The order in which a reader meets the parts of userns.sys; others follow.
 local ORDER <const> = {
   "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "seccomp", "filter", "mount", "mountfd", "netlink",
-  "process", "exec", "fd", "error", "pack", "launch",
+  "process", "exec", "fd", "error", "pack", "launch", "prepared",
 }
 
 local function place(name)

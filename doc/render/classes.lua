@@ -44,6 +44,11 @@
 --- `detail`. A variable can be `<close>`.
 ---@class userns.Netlink
 
+--- A child that waits prepared for its program, or is on its way there: made by
+--- `sys.prepare`. A variable can be `<close>`; the child ends with its handle, as long
+--- as it has no program.
+---@class userns.sys.Prepared
+
 --- A process held by its pidfd, so that no signal or wait ever meets another that
 --- got its number: made by `sys.clone` and `sys.pidfd_open`. A variable can be
 --- `<close>`; a child that `sys.clone` made is killed and reaped with its handle.

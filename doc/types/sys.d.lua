@@ -878,6 +878,15 @@ function sys.launch(program, descriptors, parent_step) end
 ---@return string path
 function sys.image_path() end
 
+---Starts a child that does all of a plan up to its step ready, and there waits
+---for its program. Returns at once; what is the parent's to do is done by lead.
+---@param program userdata what pack returned, of a plan with the step ready
+---@param parent_step? (fun(step: integer, pid: integer): true|integer|nil, userns.Error?) as launch's
+---@return userns.sys.Prepared? prepared
+---@return userns.Error? err step, syscall, errno and item
+---See clone(2).
+function sys.prepare(program, parent_step) end
+
 ---Makes a directory in one that is open, whatever became of that one's path.
 ---@param directory integer|file*|userns.Fd
 ---@param name string of one component

@@ -364,6 +364,25 @@ local container = {}
 ---@return userns.Error? err EINVALID
 function container:plan(spec) end
 
+---Keeps children that have done everything up to the program, and wait for it:
+---`spawn` and `run` take one where the process spec has what `process` has here,
+---but for the arguments, the environment and the descriptors, which a child gets
+---when it is taken; any other starts as ever, and so does what has more than
+---64 KiB of arguments and environment. A child that has been taken is replaced
+---when the caller waits for the process or closes it, so that a burst is served
+---at once.
+---What waits has found the host as it was when it was prepared: sources of mounts,
+---joined namespaces, limits. It holds nothing of the caller's memory or
+---descriptors, cannot be traced, serves once and dies with the caller. Each costs
+---the caller two descriptors, and the kernel what a container costs. Who forgets
+---the container lets go of them.
+---@param n integer how many; 0 lets them go
+---@param spec? userns.ProcessSpec fields of a process spec, laid over the description's `process`; it needs no program
+---@return true? ok
+---@return userns.Error? err EINVALID: `hooks` and `terminal` leave nothing to prepare; or of the step that failed, and none waits
+---See clone(2).
+function container:prepare(n, spec) end
+
 ---Starts a program in a new container, and returns when it executes.
 ---@param spec userns.ProcessSpec the argument vector and its fields
 ---@return userns.Process? process

@@ -2,6 +2,7 @@
 -- Pure: what depends on the world is in `host`.
 local error_object = require "userns.error"
 local ids = require "userns.ids"
+local lifetime = require "userns.stages.lifetime"
 local mounts = require "userns.mounts"
 local network = require "userns.network"
 local plan = require "userns.plan"
@@ -189,6 +190,17 @@ local function is_separate(identity, d)
     or d.oom_score_adj ~= nil -- the kernel sets it for all that share memory
 end
 
+--- The steps that a prepared child gets when it has waited.
+---@param process table normalised process spec
+---@param what userns.Program
+---@return userns.Step[]
+function compile.late(process, what)
+  local c <const> = setmetatable({ process = process, program = what, steps = {} }, context)
+  lifetime.descriptors(c)
+  lifetime.exec(c)
+  return c.steps
+end
+
 local SIDES <const> = {}
 for name, op in pairs(sys.ops()) do
   SIDES[name] = op.side
@@ -219,15 +231,16 @@ end
 ---  in a placeholder
 ---@param host userns.Host
 ---@param what userns.Program? what program.of says of the two, where it is known
+---@param waits boolean? the child is prepared, and waits for its program
 ---@return userns.Plan plan
 ---@return userns.Error[] refusals EINVALID: ids that the map does not have; with
 ---  `strict`, what would be degraded; EUNAVAILABLE: what the host has not got;
 ---  ENOENT: a program that is not installed
-function compile.draft(d, process, host, what)
+function compile.draft(d, process, host, what, waits)
   local identity <const> = ids.resolve(d, process, host)
   local c <const> = setmetatable({
-    d = d, process = process, host = host, identity = identity, separate = is_separate(identity, d),
-    program = what or program.of(process, host),
+    d = d, process = process, host = host, identity = identity, separate = waits or is_separate(identity, d),
+    program = what or program.of(process, host), waits = waits,
     steps = {}, prepared = {}, tied = {}, sources = {}, slots = 0, covers = {}, last = {}, degraded = {},
     raised = {}, refusals = {},
   }, context)
@@ -249,10 +262,11 @@ end
 ---  in a placeholder
 ---@param host userns.Host
 ---@param what userns.Program? what program.of says of the two, where it is known
+---@param waits boolean? the child is prepared, and waits for its program
 ---@return userns.Plan? plan
 ---@return userns.Error? err the first of draft's
-function compile.compile(d, process, host, what)
-  local drafted <const>, refusals <const> = compile.draft(d, process, host, what)
+function compile.compile(d, process, host, what, waits)
+  local drafted <const>, refusals <const> = compile.draft(d, process, host, what, waits)
   if refusals[1] then
     return nil, refusals[1]
   end

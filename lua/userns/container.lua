@@ -7,6 +7,7 @@ local host = require "userns.host"
 local lookup = require "userns.lookup"
 local normalise = require "userns.normalise"
 local parent = require "userns.parent"
+local prepared = require "userns.prepared"
 local process = require "userns.process"
 local program = require "userns.program"
 local stdio = require "userns.stdio"
@@ -23,9 +24,9 @@ local methods <const> = {}
 
 local metatable <const> = { __name = "userns.container", __index = methods }
 
-local function check_table(value, name)
+local function check_table(value, name, arg)
   if type(value) ~= "table" then
-    error(("bad argument #1 to '%s' (table expected, got %s)"):format(name, type(value)), 3)
+    error(("bad argument #%d to '%s' (table expected, got %s)"):format(arg or 1, name, type(value)), 3)
   end
 end
 
@@ -66,7 +67,8 @@ function methods:plan(spec)
   if not checked or not facts then
     return nil, err or why
   end
-  return compile.compile(d, checked, facts)
+  local pool <const> = self[PRIVATE].pool
+  return compile.compile(d, checked, facts, nil, pool and pool:waits_for(checked))
 end
 
 --- All that a plan depends on besides the description and the host's facts, as
@@ -94,18 +96,16 @@ local KEPT <const> = 4
 
 --- The packed plan of a process: one of the last again, when nothing it was made
 --- of has changed.
-local function prepare(box, spec)
+local function pack(box, spec, what, key)
   local facts <const>, err = host.facts(box.description)
   if not facts then
     return nil, err
   end
-  local what <const> = program.of(spec, facts)
-  local key <const> = fingerprint(spec, what)
   local kept <const> = box.kept
-  for i, prepared in ipairs(kept) do
-    if prepared.key == key and prepared.facts == facts then
+  for i, packed in ipairs(kept) do
+    if packed.key == key and packed.facts == facts then
       table.insert(kept, table.remove(kept, i))
-      return prepared
+      return packed
     end
   end
   local plan <const>, why = compile.compile(box.description, spec, facts, what)
@@ -119,18 +119,19 @@ local function prepare(box, spec)
   return kept[#kept]
 end
 
-local function launch(box, spec, hold)
-  local prepared <const>, err = prepare(box, spec)
-  if not prepared then
+--- In a child of its own, from the start.
+local function launch_fresh(box, spec, what, key, hold)
+  local packed <const>, err = pack(box, spec, what, key)
+  if not packed then
     return nil, err
   end
-  local plan <const> = prepared.plan
-  local set <const>, why = stdio.open(spec, prepared.entries, plan.owner)
+  local plan <const> = packed.plan
+  local set <const>, why = stdio.open(spec, packed.entries, plan.owner)
   if not set then
     return nil, why
   end
   local helper <const> = parent.new(box.description.hooks, hold)
-  local child <const>, report, terminal = sys.launch(prepared.program, set.from, function(number, pid)
+  local child <const>, report, terminal = sys.launch(packed.program, set.from, function(number, pid)
     return helper:run(plan[number], pid)
   end)
   if not child then
@@ -140,10 +141,76 @@ local function launch(box, spec, hold)
   end
   set:launched(terminal)
   helper:launched()
-  return process.new(child, spec, {
-    set = set, plan = plan, excused = report, parent = helper, detachable = not box.description.die_with_parent,
-    hold = hold, shares_keys = not box.description.new_session,
-  })
+  return child, { set = set, plan = plan, excused = report, parent = helper }
+end
+
+local function launch(box, spec, hold)
+  local facts <const>, err = host.facts()
+  if not facts then
+    return nil, err
+  end
+  local what <const> = program.of(spec, facts)
+  local key <const> = fingerprint(spec, what)
+  local pool <const> = box.pool and box.pool:suits(spec, facts) and box.pool or nil
+  local child, started = false, nil
+  if pool then
+    child, started = pool:launch(spec, what, key)
+  end
+  if child == false then
+    child, started = launch_fresh(box, spec, what, key, hold)
+  end
+  if not child then
+    return nil, started
+  end
+  started.pool, started.hold = pool, hold
+  started.detachable, started.shares_keys = not box.description.die_with_parent, not box.description.new_session
+  return process.new(child, spec, started)
+end
+
+--- Keeps children that have done everything up to the program, and wait for it:
+--- `spawn` and `run` take one where the process spec has what `process` has here,
+--- but for the arguments, the environment and the descriptors, which a child gets
+--- when it is taken; any other starts as ever, and so does what has more than
+--- 64 KiB of arguments and environment. A child that has been taken is replaced
+--- when the caller waits for the process or closes it, so that a burst is served
+--- at once.
+---
+--- What waits has found the host as it was when it was prepared: sources of mounts,
+--- joined namespaces, limits. It holds nothing of the caller's memory or
+--- descriptors, cannot be traced, serves once and dies with the caller. Each costs
+--- the caller two descriptors, and the kernel what a container costs. Who forgets
+--- the container lets go of them.
+---@param n integer how many; 0 lets them go
+---@param spec userns.ProcessSpec? fields of a process spec, laid over the description's
+---  `process`; it needs no program
+---@return true? ok
+---@return userns.Error? err EINVALID: `hooks` and `terminal` leave nothing to prepare; or
+---  of the step that failed, and none waits
+---@source clone(2)
+function methods:prepare(n, spec)
+  if math.type(n) ~= "integer" or n < 0 then
+    error("bad argument #1 to 'prepare' (integer, 0 or more)", 2)
+  end
+  check_table(spec or {}, "prepare", 2)
+  local box <const> = self[PRIVATE]
+  local d <const> = box.description
+  local checked, err = validate.process(spec or {}, d.process, true)
+  err = err or prepared.obstacle(d, checked)
+  if err then
+    return nil, err
+  end
+  local pool = box.pool
+  if not pool or not pool:suits(checked) then
+    pool, err = prepared.new(d, checked)
+  end
+  if not pool then
+    return nil, err
+  end
+  if box.pool and box.pool ~= pool then
+    box.pool:resize(0)
+  end
+  box.pool = pool
+  return pool:resize(n)
 end
 
 --- Starts a program in a new container, and returns when it executes.

@@ -53,6 +53,7 @@ end
 ---@field parent userns.Parent? what the parent did for it
 ---@field detachable boolean?
 ---@field hold userns.sys.SignalHold? of the host's SIGINT, which is for the program
+---@field pool userns.Pool? of prepared children, in which one may be missing now
 ---@field shares_keys boolean? a key of the host's terminal means a signal to the program too
 
 --- A handle of a process that has just been launched.
@@ -76,6 +77,7 @@ function process.new(child, spec, launch)
       parent = launch.parent,
       detachable = launch.detachable,
       hold = launch.hold,
+      pool = launch.pool,
       shares_keys = launch.shares_keys,
       started = now,
       alarm = spec.timeout and now + spec.timeout,
@@ -186,7 +188,26 @@ local function interests(state)
   if state.attachment then
     state.attachment:interests(entries, actions)
   end
+  if state.pool then
+    state.pool:interests(entries, actions)
+  end
   return entries, actions
+end
+
+--- The caller has time now for the prepared child that takes this one's place.
+local function replace(state)
+  if state.pool and not state.replaced then
+    state.replaced = true
+    state.pool:replace()
+  end
+end
+
+--- What is being prepared goes on without the caller.
+local function settle_pool(state)
+  replace(state)
+  if state.pool then
+    state.pool:settle()
+  end
 end
 
 -- ---- the end --------------------------------------------------------------
@@ -346,14 +367,16 @@ function methods:wait(seconds)
   if state.result then
     return state.result
   end
-  open(self)
+  replace(open(self))
   local deadline <const> = seconds and sys.clock() + seconds
   while not turn(state, deadline) do
     if deadline and sys.clock() >= deadline then
       return nil, sys.error { op = "wait", code = "ETIMEDOUT", message = "the process has not ended" }
     end
   end
-  return conclude(state)
+  local result <const>, err = conclude(state)
+  settle_pool(state)
+  return result, err
 end
 
 -- How often an attached terminal's size is looked at.
@@ -466,6 +489,7 @@ function methods:detach()
   end
   state.set:close()
   state.closed = true
+  settle_pool(state)
 end
 
 --- Kills the program if it still runs, reaps it, and closes its streams.
@@ -476,7 +500,9 @@ function methods:close()
   state.child:close()
   state.set:close()
   state.closed = true
-  return undo(state)
+  local ok <const>, err = undo(state)
+  settle_pool(state)
+  return ok, err
 end
 
 metatable.__close = methods.close

@@ -171,6 +171,12 @@ stage("terminal", lifetime.terminal, { seal = "a filter may deny it", descriptor
 
 stage("before_exec", lifetime.before_exec, { seal = "a filter may deny the wait" })
 
+stage("ready", lifetime.ready, {
+  seal = "a filter may deny the wait",
+  descriptors = "they come with the program",
+  exec = "what is executed comes with it",
+})
+
 stage("seal", identity.seal, {
   landlock = "without it that needs CAP_SYS_ADMIN",
   seccomp = "without it a filter needs CAP_SYS_ADMIN",

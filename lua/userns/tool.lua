@@ -23,10 +23,11 @@ local DESCRIPTORS <const> = {
   { target = 0, source = "stdin" }, { target = 1, source = "stdout" }, { target = 2, source = "stderr" },
 }
 
--- As a container's plan, without the container.
-local function plan_of(path, argv, fds)
-  return {
-    { op = "clone", namespaces = {} },
+--- As a container's plan, without the container.
+---@param namespaces userns.Namespace[] new ones; with "mnt", what is unmounted there stays in the caller's
+local function plan_of(path, argv, fds, namespaces)
+  local plan <const> = {
+    { op = "clone", namespaces = namespaces },
     { op = "close_fds" },
     { op = "pdeathsig", signal = "KILL" },
     { op = "await" },
@@ -36,6 +37,10 @@ local function plan_of(path, argv, fds)
     { op = "exec", paths = { path }, argv = argv, env = {} },
     degraded = {},
   }
+  if namespaces[1] == "mnt" then
+    table.insert(plan, 6, { op = "propagation", kind = "slave" })
+  end
+  return plan
 end
 
 --- Runs a program of the host's to its end, with nothing but its arguments.
@@ -49,7 +54,7 @@ function tool.run(path, argv)
   if not set then
     return nil, err
   end
-  local plan <const> = plan_of(path, argv, DESCRIPTORS)
+  local plan <const> = plan_of(path, argv, DESCRIPTORS, {})
   local child <const>, report = sys.launch(sys.pack(plan), set.from)
   if not child then
     set:close()
@@ -61,6 +66,18 @@ function tool.run(path, argv)
 end
 
 -- ---- programs that stay ---------------------------------------------------
+
+--- New namespaces for a program that stays.  slirp4netns, when root runs it,
+--- unmounts the host's mounts in a copy that still shares them: all but / would be
+--- gone from the host too.  Without privilege a copy shares nothing.
+local function own_mounts()
+  for _, name in ipairs((sys.getcaps() or { effective = {} }).effective) do
+    if name == "sys_admin" then
+      return { "mnt" }
+    end
+  end
+  return {}
+end
 
 ---@class userns.Tool
 ---@field child userns.sys.Process
@@ -138,7 +155,7 @@ local function launch(path, argv, number, theirs)
   if not set then
     return nil, err
   end
-  return sys.launch(sys.pack(plan_of(path, argv, fds)), set.from)
+  return sys.launch(sys.pack(plan_of(path, argv, fds, own_mounts())), set.from)
 end
 
 --- Starts a program of the host's that stays, with nothing but its arguments; it

@@ -97,9 +97,10 @@ end
 --- A process spec, checked, laid over the defaults and normalised.
 ---@param process table
 ---@param defaults table? the description's `process`
+---@param partial boolean? it needs no program
 ---@return table? normalised
 ---@return userns.Error? err EINVALID, with all problems
-function validate.process(process, defaults)
+function validate.process(process, defaults, partial)
   local problems <const>, bad <const>, whole <const> = check(schema.process, process, "process")
   if whole then
     return nil, error_object.invalid(problems)
@@ -107,7 +108,7 @@ function validate.process(process, defaults)
   local merged <const> = normalise.over(defaults, process)
   check_argv(merged, "process", function(path, message)
     problems[#problems + 1] = { field = path, message = message }
-  end, true)
+  end, not partial)
   add_rules(problems, rules.process, merged, bad, "process.")
   if #problems > 0 then
     return nil, error_object.invalid(problems)

@@ -15,6 +15,7 @@ mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /dev/shm
 mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs /run
 mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 /sys/fs/cgroup
 ln -s /proc/self/fd /dev/fd
+modprobe --quiet tun # which no program asks for by its name
 ip link set lo up
 hostname guest
 

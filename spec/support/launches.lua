@@ -1,21 +1,23 @@
--- What a host does that is going to be killed: launches(n) starts three containers
--- one after another, of several kinds, and waits for the last.
+-- What a host does that is going to be killed: launches(kind, n) starts three
+-- containers one after another, of several shapes, with "init", "prepared" or
+-- "plain", and waits for the last.
 local full = require "spec.support.full"
 local userns = require "userns"
 
-local KINDS <const> = {
-  { box = assert(userns.container {}), prefix = "" },
-  { box = assert(userns.container(full.tmpfs)), prefix = "/host" },
-  { box = assert(userns.container { init = true }), prefix = "" },
-  { box = assert(userns.container { strict = true, capabilities = { "chown" } }), prefix = "" },
+local SHAPES <const> = {
+  { {}, prefix = "" },
+  { full.tmpfs, prefix = "/host" },
+  { { strict = true, capabilities = { "chown" } }, prefix = "" },
 }
 
-return function(n)
+return function(kind, n)
   local kept <const> = {}
   for i = n, n + 2 do
-    local kind <const> = KINDS[i % #KINDS + 1]
-    assert(kind.box:run { kind.prefix .. "/bin/true" })
-    kept[#kept + 1] = assert(kind.box:spawn { kind.prefix .. "/bin/sleep", "1000" })
+    local shape <const> = SHAPES[i % #SHAPES + 1]
+    local box <const> = assert(userns.container(userns.merge(shape[1], { init = kind == "init" })))
+    assert(box:prepare(kind == "prepared" and 2 or 0))
+    assert(box:run { shape.prefix .. "/bin/true" })
+    kept[#kept + 1] = assert(box:spawn { shape.prefix .. "/bin/sleep", "1000" })
   end
   return kept[#kept]:wait()
 end

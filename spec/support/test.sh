@@ -74,6 +74,11 @@ add_user() {
   id "$user" >/dev/null 2>&1 || useradd -m "$user"
 }
 
+# What an uplink needs is every user's where udev(7) has been.
+open_tun() {
+  [[ ! -e /dev/net/tun ]] || chmod 666 /dev/net/tun
+}
+
 as_root() {
   if ((EUID == 0)); then exec "$@"; else exec sudo -n "$@"; fi
 }
@@ -178,7 +183,10 @@ run() {
 
 copy_tree || exit
 [[ ! ${PRELOAD-} ]] || wrap_lua
-((EUID != 0)) || add_user
+if ((EUID == 0)); then
+  add_user
+  open_tun
+fi
 for way in "${ways[@]}"; do
   run "$way"
 done

@@ -3,4 +3,4 @@
 local launches = require "spec.support.launches"
 
 threads.start("threads.await(1)")
-launches(math.random(100))
+launches(os.getenv "LAUNCH", math.random(100))

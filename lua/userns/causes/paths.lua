@@ -70,9 +70,9 @@ return {
     end,
     about = "a directory goes onto a directory only, a file onto a file",
     why = function(case)
-      local source <const> = kind(case, case.step.path) or "a file"
-      return ("'%s' is %s, and '%s' in the container is %s"):format(case.step.path or "the mount", source,
-        case.step.target, case.err.code == "EISDIR" and "a directory" or KINDS[case.found.type] or "none")
+      local is_file <const> = case.err.code == "EISDIR"
+      return ("'%s' is %s directory, and '%s' in the container is %s"):format(case.step.path or "the mount",
+        is_file and "no" or "a", case.step.target, is_file and "one" or "none")
     end,
     hint = "choose a target of the source's kind, or one that does not exist yet",
   },
@@ -118,7 +118,8 @@ return {
       elseif case.err.op == "chdir" then
         return "choose a directory that the container has, or add it"
       end
-      return case.err.op == "open" and "create it, correct the path, or set optional = true where it may be missing"
+      return case.step.copy and (case.step.source or ""):find "^mounts"
+        and "create it, correct the path, or set optional = true where it may be missing"
         or "create it, or correct the path"
     end,
   },

@@ -4,8 +4,10 @@ local outcome = require "userns.command.outcome"
 local sys = require "userns.sys"
 local userns = require "userns"
 
-local function fail(word, err)
-  err.op, err.path = "enter", err.path or word
+--- What a system call was refused, as this command's; what a program could do
+--- about it is no advice to a person.
+local function fail(word, err, hint)
+  err.op, err.path, err.hint = "enter", err.path or word, hint
   return nil, err
 end
 
@@ -21,8 +23,7 @@ end
 
 -- ---- of a process ---------------------------------------------------------
 
-local UNSEEN <const> = "it belongs to somebody else, or is the process 1 of a container with `init`: "
-  .. "name a process below it"
+local UNSEEN <const> = "be its user; of a container with `init`, name a process below process 1"
 
 --- The namespaces of a process that are not the caller's, by type.
 local function namespaces_of(pid, word)
@@ -35,8 +36,9 @@ local function namespaces_of(pid, word)
     local namespace <const>, err <const> = sys.namespace(type, process)
     if namespace and not is_own(namespace) then
       found[type] = namespace
-    elseif err and (err.code == "EACCES" or err.code == "EPERM" or err.code == "ESRCH") then
-      err.hint = err.code ~= "ESRCH" and UNSEEN or nil
+    elseif err and (err.code == "EACCES" or err.code == "EPERM") then
+      return fail(word, err, UNSEEN)
+    elseif err and err.code == "ESRCH" then
       return fail(word, err)
     end
   end

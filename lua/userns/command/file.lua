@@ -67,7 +67,7 @@ function file:place(err)
     self:place(problem)
   end
   err.where = err.field and where(self, err.field) or { file = self.path }
-  if err.field == "process[1]" and err.op == "validate" and not self.program then
+  if err.field == "process[1]" and self.box and not self.program and not self:has_program() then
     err.hint = "name the program in `process`, or after --"
   end
   return err
@@ -90,12 +90,12 @@ function file.open(call)
   if not description then
     return nil, place_load(unreadable, path)
   end
-  local self <const> = setmetatable({ path = path, program = call.program, description = description }, file)
+  local self <const> = setmetatable({ path = path, description = description }, file)
   local box <const>, err <const> = userns.container(description)
   if not box then
     return nil, self:place(err)
   end
-  self.box = box
+  self.box, self.program = box, call.program
   return self
 end
 

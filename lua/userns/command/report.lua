@@ -9,6 +9,7 @@ local sys = require "userns.sys"
 ---@field json boolean
 ---@field quiet boolean
 ---@field colours boolean
+---@field columns integer? of the terminal that standard error is
 local report <const> = {}
 report.__index = report
 
@@ -36,18 +37,20 @@ local function styled(self, style, text)
   return self.colours and ("\27[%sm%s\27[0m"):format(STYLES[style], text) or text
 end
 
---- Whether colours are welcome on standard error (no-color.org).
+--- Whether colours are welcome on a terminal (no-color.org).
 local function wants_colours()
-  return sys.terminal_size(2) ~= nil and (os.getenv "NO_COLOR" or "") == "" and os.getenv "TERM" ~= "dumb"
+  return (os.getenv "NO_COLOR" or "") == "" and os.getenv "TERM" ~= "dumb"
 end
 
 ---@param options table<string, boolean>
 ---@return userns.command.Report
 function report.new(options)
+  local rows <const>, columns <const> = sys.terminal_size(2)
   return setmetatable({
     json = options.json == true,
     quiet = options.quiet == true,
-    colours = not options.json and wants_colours(),
+    colours = rows ~= nil and wants_colours(),
+    columns = rows and columns > 0 and columns or nil,
   }, report)
 end
 
@@ -106,14 +109,41 @@ end
 -- ---- putting it together --------------------------------------------------
 
 local LABELS <const> = { "where:", "why:", "hint:" }
+local INDENT <const> = 9 -- of what stands beside a label
+
+--- A text in lines of as many bytes at most, as far as its words allow.
+local function wrapped(text, width)
+  if #text <= width then
+    return { text }
+  end
+  local list <const> = {}
+  for word in text:gmatch("%S+") do
+    local last <const> = list[#list]
+    if last and #last + 1 + #word <= width then
+      list[#list] = last .. " " .. word
+    else
+      list[#list + 1] = word
+    end
+  end
+  return list
+end
+
+--- A part of an error: its label, and beside it one text under the other.
+local function add_part(self, list, label, texts)
+  local beside = styled(self, "label", ("  %-7s"):format(label))
+  for _, text in ipairs(texts) do
+    local fit <const> = printable(text)
+    for _, line in ipairs(wrapped(fit, (self.columns or math.huge) - INDENT)) do
+      list[#list + 1] = beside .. line
+      beside = (" "):rep(INDENT)
+    end
+  end
+end
 
 local function lines(self, err)
   local list <const> = { styled(self, "error", "userns:") .. " " .. styled(self, "what", printable(what(err))) }
   for i, texts in ipairs { { where(err) }, why(err), { hint(err) } } do
-    for j, text in ipairs(texts) do
-      local label <const> = ("%-7s"):format(j == 1 and LABELS[i] or "")
-      list[#list + 1] = ("  %s%s"):format(styled(self, "label", label), printable(text))
-    end
+    add_part(self, list, LABELS[i], texts)
   end
   return table.concat(list, "\n")
 end

@@ -160,6 +160,16 @@ function lifetime.before_exec(c)
   end
 end
 
+--- From here on a prepared child needs its program.
+function lifetime.ready(c)
+  if c.waits then
+    c:add { op = "signals" } -- one that comes while it waits is not for the program
+    c:add { op = "ready" }
+    c:add { op = "meet" }
+    c:add { op = "serve" }
+  end
+end
+
 function lifetime.descriptors(c)
   local fds <const> = {}
   for target, field in ipairs { "stdin", "stdout", "stderr" } do
@@ -179,7 +189,9 @@ function lifetime.descriptors(c)
 end
 
 function lifetime.signals(c)
-  c:add { op = "signals" }
+  if not c.waits then
+    c:add { op = "signals" }
+  end
 end
 
 function lifetime.exec(c)
