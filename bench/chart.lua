@@ -7,7 +7,7 @@ local svg = require "bench.svg"
 local width <const>, margin <const>, gap <const> = 900, 24, 36
 local column <const> = (width - 2 * margin - gap) // 2
 local bar <const>, pitch <const>, group_gap <const> = 11, 16, 8
-local label_width <const>, figure_width <const> = 92, 112
+local label_width <const>, figure_width <const> = 106, 108
 local title_height <const>, axis_height <const> = 30, 40
 
 local colours <const> = {
@@ -18,6 +18,9 @@ local colours <const> = {
   crun = "#3fa45b",
   runc = "#9a6dd7",
   firejail = "#d1495b",
+  prepared = "#2f81f7",
+  joined = "#2f81f7",
+  fresh = "#2f81f7",
 }
 local other_colour <const> = "#6e7781"
 
@@ -187,7 +190,7 @@ local function draw_legend(titles, y)
   return table.concat(elements, "\n")
 end
 
-local caption <const> = "Bars: medians; lines: tenth to ninetieth percentile; ×: times the C floor, or the first row."
+local caption <const> = "Bars: medians; lines: tenth to ninetieth percentile; ×: times the C floor or the first row."
   .. " %s where nothing else is said."
 
 local function draw_header(ways, about)

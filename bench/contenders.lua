@@ -7,11 +7,12 @@ local join <const> = command.join
 
 -- The runtimes take no host tree as root directory: it is bound to the bundle's
 -- beforehand, in a mount namespace that the measured launches share.  There too
--- a hybrid cgroup tree, which they refuse, gives way to the unified one.
+-- a hybrid cgroup tree, which they refuse, gives way to the unified one.  Each
+-- command has its own name for the container, as some run at once.
 local bind_root <const> = [[
 test -e /sys/fs/cgroup/cgroup.controllers ||
   { umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup; } &&
-mount --rbind / "$1" && shift && exec "$@"]]
+mount --rbind / "$1" && shift && exec "$@" "$0-$$"]]
 
 --- What a job asks for beyond the standard one; all absent: nothing.
 ---@class Ask
@@ -67,6 +68,17 @@ local function bubblewrap(here, ask, runs)
   return program(here, runs, words)
 end
 
+-- Until the program executes.
+local function posix_spawn(here, _, runs)
+  return join(here.privilege, { here.spawn, "-x", runs, here.noop })
+end
+
+local function launched(kind)
+  return function(here, _, runs)
+    return here.script("prepared", { runs, kind, here.noop })
+  end
+end
+
 local function unshare(here, _, runs)
   return program(here, runs, {
     "unshare", "--user", "--map-root-user", "--mount", "--mount-proc", "--pid", "--fork",
@@ -91,8 +103,8 @@ local function runtime(...)
     local path <const> = bundle.write(here.bundles, ask.binds or 0, {
       program = here.noop, directory = here.share, root = here.root, uid = here.inside_uid, gid = here.inside_gid,
     })
-    return join({ "unshare", "--mount", "sh", "-c", bind_root, "sh", here.root }, here.privilege,
-      { here.spawn, runs }, words, { "--root", here.state, "run", "--bundle", path, here.id })
+    return join({ "unshare", "--mount", "sh", "-c", bind_root, here.id, here.root }, here.privilege,
+      { here.spawn, runs }, words, { "--root", here.state, "run", "--bundle", path })
   end
 end
 
@@ -100,6 +112,10 @@ end
 local contenders <const> = {
   floor = { name = "C floor", command = floor },
   userns = { name = "userns", command = library },
+  posix_spawn = { name = "posix_spawn", command = posix_spawn, lacks = "no container: the program alone" },
+  prepared = { name = "userns, prepared", command = launched "prepared" },
+  joined = { name = "userns, net joined", command = launched "joined" },
+  fresh = { name = "userns, fresh", command = launched "fresh" },
   unshare = {
     name = "unshare",
     command = unshare,

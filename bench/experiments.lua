@@ -1,5 +1,7 @@
 -- What is measured: groups of rows, one row for each contender and each value of
 -- what varies; and what the rows should show.
+local command = require "bench.command"
+
 local millisecond <const> = { name = "ms", per = 1e6 }
 local microsecond <const> = { name = "µs", per = 1e3 }
 local kibibyte <const> = { name = "KiB", per = 1024 }
@@ -49,8 +51,23 @@ local stages <const> = {
   again = "to next launch",
 }
 
+local ways <const> = {
+  posix_spawn = "no container",
+  fresh = "from the start",
+  joined = "net joined",
+  prepared = "prepared",
+}
+
 local function cost(here, ask, runs)
   return here.script("cost", { runs, ask.stage, 50, here.noop, here.share })
+end
+
+--- posix_spawn(3) of the same program is what a launch cannot be shorter than.
+local function short(here, ask, runs)
+  if ask.way == "posix_spawn" then
+    return command.join(here.privilege, { here.spawn, "-x", runs, here.noop })
+  end
+  return here.script("prepared", { runs, ask.way, here.noop })
 end
 
 local function resident(here, ask)
@@ -134,6 +151,13 @@ local function experiments(cores)
       pace = { rounds = 0.5, runs = 5 },
     },
     {
+      name = "prepared",
+      title = "Seven namespaces, until the program executes",
+      unit = millisecond,
+      contenders = { "posix_spawn", "prepared", "joined", "fresh" },
+      bases = { "posix_spawn" },
+    },
+    {
       name = "cost",
       title = "The library itself, with 50 mounts",
       unit = microsecond,
@@ -144,6 +168,18 @@ local function experiments(cores)
         return stages[stage]
       end,
       command = cost,
+    },
+    {
+      name = "prepared",
+      title = "Until a program executes: seven namespaces and a host name",
+      unit = millisecond,
+      contenders = { "userns" },
+      varies = "way",
+      values = { "posix_spawn", "fresh", "joined", "prepared" },
+      label = function(way)
+        return ways[way]
+      end,
+      command = short,
     },
     {
       name = "resident",
@@ -181,6 +217,7 @@ local function targets(cores)
     { experiment = "memory", row = { "userns", 4096 }, base = { "userns", 10 }, atmost = 1.1 },
     { experiment = "rate", row = { "userns", cores }, base = { "floor", cores }, atleast = 0.9 },
     { experiment = "cost", row = { "userns", "plan" }, atmost = 200 },
+    { experiment = "prepared", row = { "userns", "prepared" }, base = { "userns", "posix_spawn" }, atmost = 2 },
     { experiment = "resident", row = { "userns", 1000 }, atmost = 100 },
   }
 end

@@ -59,9 +59,9 @@ local function left(text, width)
 end
 
 local function line(first, second, ...)
-  local text = "  " .. left(first, 17) .. left(second, 18)
+  local text = "  " .. left(first, 19) .. left(second, 12)
   for index, cell in ipairs { ... } do
-    text = text .. (index == 2 and "%18s" or "%9s"):format(cell)
+    text = text .. (index == 2 and "%18s" or index == 1 and "%9s" or "%15s"):format(cell)
   end
   return text
 end
@@ -69,7 +69,7 @@ end
 local function row_line(rows, row, bases)
   local first <const>, second <const> = row.label or row.title, row.label and row.title or ""
   if row.failure then
-    return ("  %s%s cannot run here: %s"):format(left(first, 17), second, row.failure)
+    return ("  %s%s cannot run here: %s"):format(left(first, 19), second, row.failure)
   end
   local s <const>, ratios <const> = row.summary, {}
   for index, base in ipairs(bases) do

@@ -121,6 +121,22 @@ static int find_cause(lua_State *L)
     return 0;
 }
 
+/* Not where it will be looked for is what has never been loaded. */
+static int load_diagnosis(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "userns.diagnose");
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+void userns_load_diagnosis(lua_State *L)
+{
+    lua_pushcfunction(L, load_diagnosis);
+    if (lua_pcall(L, 0, 0, 0) != 0)
+        lua_pop(L, 1);
+}
+
 /* What goes wrong in the search is not the caller's: the error stays as it is.
    What the search itself is refused is not explained in turn. */
 void userns_explain(lua_State *L)

@@ -33,6 +33,9 @@ int userns_refuse(lua_State *L, const char *op, const char *syscall, int errnum,
    nil that it is returned with. */
 void userns_explain(lua_State *L);
 
+/* Loads diagnose.lua, for who is about to leave the tree that it lies in. */
+void userns_load_diagnosis(lua_State *L);
+
 /* true when result is 0 or more, else nil and the refusal that errno tells. */
 int userns_result(lua_State *L, long result, const char *op,
                   const char *syscall, const char *path);

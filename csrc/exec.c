@@ -90,6 +90,8 @@ static int refuse(lua_State *L, int errnum, int fd, const char *path)
     step_find_program(&found, path != NULL ? path : of_fd);
     userns_set_found(L, &found);
     userns_explain(L);
+    lua_pushnil(L);
+    lua_setfield(L, -2, "found");
     return 2;
 }
 

@@ -184,6 +184,7 @@ static int sys_pivot_root(lua_State *L)
 {
     const char *new_root = userns_check_text(L, 1);
     const char *put_old = userns_check_text(L, 2);
+    userns_load_diagnosis(L);
     long result = syscall(SYS_pivot_root, new_root, put_old);
     int errnum = errno;
     if (result < 0)
@@ -206,6 +207,7 @@ static int sys_pivot_root(lua_State *L)
 static int sys_chroot(lua_State *L)
 {
     const char *path = userns_check_text(L, 1);
+    userns_load_diagnosis(L);
     return userns_result(L, chroot(path), "chroot", "chroot", path);
 }
 

@@ -27,6 +27,10 @@
 #define CLONE_REFUSED   CLONE_THREAD
 #define UNSHARE_REFUSED 1L
 
+/* Who is not answered EPERM: anyone, root of namespaces that it has made, who
+   has the capability where it is. */
+enum whom { ANYONE, OWNER, PRIVILEGED };
+
 static const struct probe {
     const char *name;
     long number;
@@ -34,41 +38,41 @@ static const struct probe {
     long flags; /* beside those that are asked for, in a */
     int answer; /* the kernel's errno; 0: it is done, in namespaces of its own
                  */
-    bool privileged; /* who lacks CAP_SYS_ADMIN is answered EPERM */
+    enum whom whom;
 } probes[] = {
-    {"capset", SYS_capset, 0, 0, 0, 0, 0, 0, EFAULT, false},
-    {"chroot", SYS_chroot, 0, 0, 0, 0, 0, 0, EFAULT, false},
-    {"clone", SYS_clone, 0, 0, 0, 0, 0, CLONE_REFUSED, EINVAL, false},
-    {"clone3", SYS_clone3, 0, 0, 0, 0, 0, 0, EINVAL, false},
-    {"execve", SYS_execve, 0, 0, 0, 0, 0, 0, EFAULT, false},
-    {"execveat", SYS_execveat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
-    {"fsconfig", SYS_fsconfig, INVALID, INVALID, 0, 0, 0, 0, EINVAL, false},
-    {"fsmount", SYS_fsmount, INVALID, INVALID, 0, 0, 0, 0, EINVAL, true},
-    {"fsopen", SYS_fsopen, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
-    {"fspick", SYS_fspick, INVALID, 0, INVALID, 0, 0, 0, EINVAL, true},
-    {"keyctl", SYS_keyctl, INVALID, 0, 0, 0, 0, 0, EOPNOTSUPP, false},
+    {"capset", SYS_capset, 0, 0, 0, 0, 0, 0, EFAULT, ANYONE},
+    {"chroot", SYS_chroot, 0, 0, 0, 0, 0, 0, EFAULT, ANYONE},
+    {"clone", SYS_clone, 0, 0, 0, 0, 0, CLONE_REFUSED, EINVAL, ANYONE},
+    {"clone3", SYS_clone3, 0, 0, 0, 0, 0, 0, EINVAL, ANYONE},
+    {"execve", SYS_execve, 0, 0, 0, 0, 0, 0, EFAULT, ANYONE},
+    {"execveat", SYS_execveat, INVALID, 0, 0, 0, 0, 0, EFAULT, ANYONE},
+    {"fsconfig", SYS_fsconfig, INVALID, INVALID, 0, 0, 0, 0, EINVAL, ANYONE},
+    {"fsmount", SYS_fsmount, INVALID, INVALID, 0, 0, 0, 0, EINVAL, OWNER},
+    {"fsopen", SYS_fsopen, 0, INVALID, 0, 0, 0, 0, EINVAL, OWNER},
+    {"fspick", SYS_fspick, INVALID, 0, INVALID, 0, 0, 0, EINVAL, OWNER},
+    {"keyctl", SYS_keyctl, INVALID, 0, 0, 0, 0, 0, EOPNOTSUPP, ANYONE},
     {"landlock_create_ruleset", SYS_landlock_create_ruleset, 0, 0, INVALID, 0,
-     0, 0, EINVAL, false},
+     0, 0, EINVAL, ANYONE},
     {"make_private", SYS_mount, 0, (long)(uintptr_t) "/", 0, MS_PRIVATE, 0, 0,
-     0, false},
-    {"mknodat", SYS_mknodat, INVALID, 0, 0, 0, 0, 0, EFAULT, false},
-    {"mount", SYS_mount, 0, 0, 0, 0, 0, 0, EFAULT, false},
+     0, ANYONE},
+    {"mknodat", SYS_mknodat, INVALID, 0, 0, 0, 0, 0, EFAULT, ANYONE},
+    {"mount", SYS_mount, 0, 0, 0, 0, 0, 0, EFAULT, ANYONE},
     {"mount_setattr", SYS_mount_setattr, INVALID, 0, INVALID, 0, 0, 0, EINVAL,
-     false},
+     ANYONE},
     {"move_mount", SYS_move_mount, INVALID, 0, INVALID, 0, INVALID, 0, EINVAL,
-     true},
-    {"open_tree", SYS_open_tree, INVALID, 0, INVALID, 0, 0, 0, EINVAL, false},
-    {"openat2", SYS_openat2, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
-    {"pivot_root", SYS_pivot_root, 0, 0, 0, 0, 0, 0, EFAULT, true},
-    {"prlimit64", SYS_prlimit64, 0, INVALID, 0, 0, 0, 0, EINVAL, false},
-    {"seccomp", SYS_seccomp, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
-    {"setdomainname", SYS_setdomainname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
-    {"setgroups", SYS_setgroups, INVALID, 0, 0, 0, 0, 0, EINVAL, true},
-    {"sethostname", SYS_sethostname, 0, INVALID, 0, 0, 0, 0, EINVAL, true},
-    {"setns", SYS_setns, INVALID, 0, 0, 0, 0, 0, EBADF, false},
-    {"setpriority", SYS_setpriority, INVALID, 0, 0, 0, 0, 0, EINVAL, false},
-    {"umount2", SYS_umount2, 0, INVALID, 0, 0, 0, 0, EINVAL, false},
-    {"unshare", SYS_unshare, 0, 0, 0, 0, 0, UNSHARE_REFUSED, EINVAL, false},
+     OWNER},
+    {"open_tree", SYS_open_tree, INVALID, 0, INVALID, 0, 0, 0, EINVAL, ANYONE},
+    {"openat2", SYS_openat2, INVALID, 0, 0, 0, 0, 0, EINVAL, ANYONE},
+    {"pivot_root", SYS_pivot_root, 0, 0, 0, 0, 0, 0, EFAULT, OWNER},
+    {"prlimit64", SYS_prlimit64, 0, INVALID, 0, 0, 0, 0, EINVAL, ANYONE},
+    {"seccomp", SYS_seccomp, INVALID, 0, 0, 0, 0, 0, EINVAL, ANYONE},
+    {"setdomainname", SYS_setdomainname, 0, INVALID, 0, 0, 0, 0, EINVAL, OWNER},
+    {"setgroups", SYS_setgroups, INVALID, 0, 0, 0, 0, 0, EINVAL, PRIVILEGED},
+    {"sethostname", SYS_sethostname, 0, INVALID, 0, 0, 0, 0, EINVAL, OWNER},
+    {"setns", SYS_setns, INVALID, 0, 0, 0, 0, 0, EBADF, ANYONE},
+    {"setpriority", SYS_setpriority, INVALID, 0, 0, 0, 0, 0, EINVAL, ANYONE},
+    {"umount2", SYS_umount2, 0, INVALID, 0, 0, 0, 0, EINVAL, ANYONE},
+    {"unshare", SYS_unshare, 0, 0, 0, 0, 0, UNSHARE_REFUSED, EINVAL, ANYONE},
 };
 
 static const struct probe *check_probe(lua_State *L, int arg)
@@ -81,22 +85,26 @@ static const struct probe *check_probe(lua_State *L, int arg)
     return NULL;
 }
 
-/* What is done is done to nobody, by whoever may: without a user namespace too,
-   where there is none for the caller. */
-static long clone_for(const struct probe *p)
+/* A child that is root of namespaces of its own, where it has to be and may. */
+static long clone_for(const struct probe *p, bool *ret_owner)
 {
-    if (p->answer != 0)
-        return raw_syscall(SYS_clone, 0, 0, 0, 0, 0, 0);
-    long pid =
-        raw_syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS, 0, 0, 0, 0, 0);
-    return pid >= 0 ? pid : raw_syscall(SYS_clone, CLONE_NEWNS, 0, 0, 0, 0, 0);
+    long pid = -EPERM;
+    if (p->answer == 0 || p->whom == OWNER)
+        pid = raw_syscall(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS,
+                          0, 0, 0, 0, 0);
+    *ret_owner = pid >= 0;
+    if (pid >= 0)
+        return pid;
+    return raw_syscall(SYS_clone, p->answer == 0 ? CLONE_NEWNS : 0, 0, 0, 0, 0,
+                       0);
 }
 
 /* The call in a child that shares nothing with the host, and takes none of its
    locks; what came of it as wait(2) has it. */
-static int try_call(const struct probe *p, long flags, int *ret_status)
+static int try_call(const struct probe *p, long flags, bool *ret_owner,
+                    int *ret_status)
 {
-    long pid = clone_for(p);
+    long pid = clone_for(p, ret_owner);
     if (pid == 0) {
         long a = p->flags != 0 ? p->flags | flags : p->a;
         long result = raw_syscall(p->number, a, p->b, p->c, p->d, p->e, 0);
@@ -127,7 +135,7 @@ static void push_answer(lua_State *L, int errnum)
  * @return string|nil answer the errno's name, "EINVAL", or "OK"; the name of
  * the signal that ended who made it, "SIGSYS"
  * @return string|userns.Error expected what the kernel answers where no filter
- *   does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be
+ *   does; EAGAIN, ENOMEM: it could not be
  *   tried
  * @source seccomp(2)
  */
@@ -136,15 +144,16 @@ static int sys_probe(lua_State *L)
     const struct probe *p = check_probe(L, 1);
     long flags =
         lua_isnoneornil(L, 2) ? 0 : (long)userns_check_namespaces(L, 2);
+    bool owner;
     int status;
-    if (try_call(p, flags, &status) != 0)
+    if (try_call(p, flags, &owner, &status) != 0)
         return userns_fail(L, "probe", "clone", errno, NULL);
     if (WIFSIGNALED(status))
         userns_push_signal(L, WTERMSIG(status));
     else
         push_answer(L, WEXITSTATUS(status));
     push_answer(L, p->answer);
-    lua_pushboolean(L, p->privileged);
+    lua_pushboolean(L, p->whom != ANYONE && !owner);
     return 3;
 }
 

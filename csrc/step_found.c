@@ -235,7 +235,9 @@ static void read_head(struct found *f, long fd, char *needed)
         read_script(f, head.bytes, needed);
     } else if (n >= (long)sizeof head.narrow && is_elf(head.bytes)) {
         read_elf(f, &head);
-        if (is_own_machine(f->machine) && f->needed_by != FORMAT_ELF)
+        bool is_program = f->elf_type == ET_EXEC || f->elf_type == ET_DYN;
+        if (is_own_machine(f->machine) && is_program &&
+            f->needed_by != FORMAT_ELF)
             read_loader(fd, &head, needed);
     }
 }
@@ -315,6 +317,20 @@ void step_find_candidate(struct child *c, char **paths)
             return;
     }
     f->item = 0;
+}
+
+/* What execve(2) would answer for want of what a program needs, which the
+   kernel looks at only when it executes; a file that cannot be read tells of
+   nothing. */
+long step_judge_needed(struct child *c, const char *path)
+{
+    struct found *f = begin(c);
+    step_find_program(f, path);
+    if (f->needed_by == FORMAT_UNKNOWN)
+        return 0;
+    if (f->error != 0)
+        return -f->error;
+    return f->access == EACCES || f->noexec ? -EACCES : 0;
 }
 
 /* ---- the kernel's own words -------------------------------------------- */

@@ -135,11 +135,13 @@ long step_is_inside(struct child *c);
    changes what is reported.  The place that a path leads to, from a root or
    AT_FDCWD; a program, and what it needs to be executed; that one of its
    candidates which the item tells or, where it tells none, the first that is
-   there; what the context of a file system has to say. */
+   there; what the context of a file system has to say.  The last is for a
+   trial. */
 void step_find_place(struct child *c, long root, const char *path);
 void step_find_program(struct found *f, const char *path);
 void step_find_candidate(struct child *c, char **paths);
 void step_find_log(struct child *c, long fs);
+long step_judge_needed(struct child *c, const char *path);
 
 /* step_self.c: the program, and what is tried with each of its candidates; the
    one that was refused for good is the item. */

@@ -46,6 +46,8 @@ static long examine(struct child *c, const char *path, const struct command *p)
         CALL(c, execveat, AT_FDCWD, path, p->argv, p->env, AT_EXECVE_CHECK);
     if (error == -EINVAL || error == -ENOSYS || error == -EPERM)
         error = look_at(c, path);
+    if (error == 0)
+        error = step_judge_needed(c, path);
     c->syscall = SYS_execve;
     return error;
 }

@@ -369,9 +369,6 @@ local function alive(pid)
   return stat ~= nil and not stat:read("a"):find("%) [ZX] ")
 end
 
-local DELEGATION <const> = "this cgroup was not delegated to the caller: name one that was in cgroup.parent, or "
-  .. "start the host program with `systemd-run --user --scope -p Delegate=yes`"
-
 describe("A container in a cgroup of its own", function()
   before_each(helper.count)
 
@@ -386,7 +383,7 @@ describe("A container in a cgroup of its own", function()
       for field, given in pairs { ["cgroup"] = {}, ["cgroup.memory"] = { memory = "64M" } } do
         local fields <const>, advice <const> = helper.refusal({ cgroup = given, share = { "net" } }, { "/bin/true" })
         local refused <const> = { fields.op, fields.code, fields.field }
-        assert.same({ { "cgroup", "EACCES", field }, { hint = DELEGATION } }, { refused, advice })
+        assert.same({ { "cgroup", "EACCES", field }, "cgroup_not_delegated" }, { refused, advice.cause })
         assert.equal(fields.syscall == "openat", fields.path:find("/cgroup.subtree_control", 1, true) ~= nil)
       end
     end)
@@ -607,7 +604,7 @@ describe("A container in a cgroup of its own", function()
       assert.same({ op = "cgroup", syscall = "mkdirat", code = "EEXIST" },
         { op = fields.op, syscall = fields.syscall, code = fields.code })
       assert.equal(parent .. "/box", fields.path:sub(-#parent - 4))
-      assert.same({ hint = "there is a cgroup of this name: leave cgroup.name out for one of its own" }, advice)
+      assert.same({ "cgroup_exists", "leave cgroup.name out for one of its own" }, { advice.cause, advice.hint })
     end)
   end)
 
@@ -617,7 +614,8 @@ describe("A container in a cgroup of its own", function()
     assert.same(helper.errno("ENOENT", {
       op = "cgroup", syscall = "open", field = "cgroup.pids", path = hierarchy_of_pids().target .. "/nowhere",
     }), fields)
-    assert.same({ hint = "cgroup.parent does not exist below the hierarchy's mount" }, advice)
+    assert.same({ "no_such_cgroup", "cgroup.parent does not exist below the hierarchy's mount" },
+      { advice.cause, advice.why })
   end)
 
   it("is refused with a value that the kernel does not take", function()
@@ -629,7 +627,7 @@ describe("A container in a cgroup of its own", function()
     local script <const> = [[
       local userns = require "userns"
       local result, err = userns.container { cgroup = { pids = 5 }, namespaces = {} }:run { "/bin/true" }
-      print(result, err.op, err.code, err.field, err.hint)
+      print(result, err.op, err.code, err.field, err.why)
     ]]
     local wrapper <const> = "unshare -m sh -c 'for m in $(sed -n \"s/^[^/]*[^ ]* \\([^ ]*\\) .* - cgroup2* .*/\\1/p\" "
       .. "/proc/self/mountinfo); do mount -o remount,bind,ro $m || exit; done; exec \"$@\"' sh"
@@ -668,12 +666,12 @@ describe("A container in a cgroup of its own", function()
         for _, d in ipairs(result and result.degraded or {}) do
           print(d.feature, d.used, d.reason)
         end
-        local words = err and { err.op, err.syscall, err.code, err.path, err.field, err.hint }
+        local words = err and { err.op, err.syscall, err.code, err.path, err.field, err.why, err.hint }
         print(result and result.ok or table.concat(words, "\n"))
       ]]
       local v2 <const> = cgroups.read()[1].target .. parent
       local refused <const> = "enter_cgroup\nwrite\nEACCES\n" .. v2 .. "/box/cgroup.procs\ncgroup\na process is moved "
-        .. "only within what was delegated: start the host program below the same cgroup\n"
+        .. "only within what was delegated\nstart the host program below the same cgroup\n"
       local passed <const> = "cgroup\tnone in " .. v2 .. "\twrite: Permission denied\ntrue\n"
       assert.equal(hierarchy_of_pids().version == 2 and refused or passed,
         helper.output(script:format(parent, false), AS_USER))
@@ -691,7 +689,7 @@ describe("A container in a cgroup of its own", function()
           local function run(parent)
             local box = userns.container { cgroup = { parent = parent, pids = 5 }, namespaces = {} }
             local result, err = box:run { "/bin/true" }
-            local words = err and { err.op, err.code, err.message, err.path, err.field, err.hint }
+            local words = err and { err.op, err.code, err.message, err.path, err.field, err.cause }
             print(result and result.ok or table.concat(words, "\n"))
           end
           run(%q)
@@ -700,7 +698,7 @@ describe("A container in a cgroup of its own", function()
         local there <const> = ("sh -c 'echo $$ >%s/cgroup.procs; \"$@\"; echo $$ >%s/cgroup.procs' sh"):format(
           target .. parent, target)
         assert.equal(("cgroup\nEBUSY\nthe cgroup has processes of its own\n%s\ncgroup.pids\n"
-          .. "it cannot hand controllers down to others then: name another in cgroup.parent\ntrue\n"):format(
+          .. "cgroup_inhabited\ntrue\n"):format(
           target .. parent), helper.output(script, there))
       end)
     end)
@@ -715,9 +713,8 @@ describe("A container in a cgroup of its own", function()
           op = "cgroup", code = "EUNAVAILABLE", message = "the cgroup has not got the controller pids",
           field = "cgroup.pids", path = target .. parent .. "/sub",
         }, fields)
-        assert.same({
-          hint = "what is above it has to hand the controller down (cgroup.subtree_control; Delegate= of systemd)",
-        }, advice)
+        assert.same({ "controller_missing", "what is above it does not hand the controller down" },
+          { advice.cause, advice.why })
       end)
     end)
   end

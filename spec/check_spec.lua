@@ -192,6 +192,25 @@ describe("a container's check", function()
     assert.same({ interfaces, groups, name }, { interfaces_of_host(), cgroups(), sys.gethostname() })
   end)
 
+  it("looks for what a program needs, as the launch would", function()
+    local directory <const> = helper.directory()
+    local script <const> = directory .. "/script"
+    helper.write(script, "#!/nowhere/interpreter\n")
+    helper.shell("chmod 755 " .. helper.quote(script))
+    for _, row in ipairs {
+      { {}, script, "/nowhere/interpreter" },
+      -- a program, and neither its loader nor anything else
+      { { root = { type = "tmpfs" }, mounts = { { type = "bind", source = "/bin", target = "/bin" } } }, "/bin/true" },
+    } do
+      local box <const> = assert(userns.container(row[1]))
+      local checked <const> = box:check { row[2] }
+      assert.same({ "process[1] ENOENT" }, refusals(checked))
+      assert.same(select(2, box:run { row[2] }), checked.errors[1])
+      assert.is_truthy(checked.errors[1].why:find(row[3] or "ld%-", 1))
+    end
+    helper.remove(directory)
+  end)
+
   it("judges terminals, process 1 and locked mounts", function()
     assert.is_true(check({}, { "/bin/true", terminal = true }).ok)
     assert.is_true(check({ init = true, time_offsets = { boottime = 1 } }, { "/bin/true", terminal = true }).ok)

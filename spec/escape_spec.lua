@@ -90,15 +90,10 @@ describe("a tree that changes while it is looked up", function()
   local dir
 
   before_each(function()
-    dir = helper.directory()
-    assert(os.execute("chmod 777 " .. dir)) -- whoever the container's root is
-    helper.count()
+    dir = helper.set_up()
   end)
 
-  after_each(function()
-    helper.check_count()
-    helper.remove(dir)
-  end)
+  after_each(helper.tear_down)
 
   --- Launches while the swapping goes on: how often each code came.
   local function race(link, launches)

@@ -77,18 +77,30 @@ function helper.output(script, wrapper)
   return result.out
 end
 
---- The fields of an error object (or any table) as a plain table.
+local ADVICE <const> = { cause = true, why = true, hint = true, causes = true }
+
+--- The fields of an error object (or any table) as a plain table, and apart from them
+--- what it says of the reason.
+---@return table fields
+---@return table advice cause, why, hint, causes
 function helper.fields(object)
-  local plain <const> = {}
+  local plain <const>, advice <const> = {}, {}
   for key, value in pairs(object) do
-    plain[key] = value
+    local part <const> = ADVICE[key] and advice or plain
+    part[key] = value
   end
-  return plain
+  return plain, advice
 end
 
 --- A wrapper that gives a script its own user namespace, and with it the
 --- privilege over the namespaces made together with it.
 helper.rootless = "unshare --user --map-root-user"
+
+--- One that gives it mounts of its own, for the container to find.
+helper.own_mounts = (helper.privilege == "root" and "unshare" or helper.rootless) .. " --mount"
+
+--- One that takes its capabilities, where it has any.
+helper.unprivileged = helper.privilege == "user" and "" or "setpriv --inh-caps=-all --bounding-set=-all"
 
 --- Whether the machine is emulated, on which everything takes ten times as long.
 helper.is_guest = os.getenv("GUEST") ~= nil
@@ -109,22 +121,28 @@ function helper.rounds(count)
   return helper.is_guest and math.max(count // 20, math.min(count, 5)) or count
 end
 
--- A pid namespace of its own, so that whatever is left is ours; its first process
--- is a shell, which reaps it.
-local OWN <const> = (helper.privilege == "user" and "unshare --user --map-current-user" or "unshare")
-  .. " --pid --fork --mount-proc"
+-- ---- calls ----------------------------------------------------------------
 
---- Kills so many hosts in the midst of launches, each at a moment of its own; what
---- came of it.
----@param host "single"|"threaded"
----@param kind "plain"|"init"|"prepared"
----@param count integer
----@return string
-function helper.kill_hosts(host, kind, count)
-  local command <const> = "LUA_PATH=%s LUA_CPATH=%s %s sh -c 'lua5.4 spec/support/killer.lua %s %s %d; exit $?'"
-  local result <const> = helper.shell(command
-    :format(quote(package.path), quote(package.cpath), OWN, host, kind, count))
-  return result.out .. result.err
+--- Above the largest pid that Linux gives.
+helper.no_pid = 4194305
+
+--- What is raised by a call that is wrong: the argument's number, and what is said
+--- of it.
+function helper.bad_argument(fn, ...)
+  local ok <const>, message <const> = pcall(fn, ...)
+  assert(not ok, "nothing was raised")
+  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
+end
+
+--- The fields of the error that a call returned, without the advice.
+function helper.failure(done, err)
+  assert.is_nil(done)
+  return (helper.told(err))
+end
+
+--- What a script prints that printed each of these.
+function helper.lines(...)
+  return table.concat({ ... }, "\n") .. "\n"
 end
 
 -- ---- the host's side ------------------------------------------------------
@@ -190,7 +208,7 @@ local function missing(list, other)
   return lacking
 end
 
-local before
+local before, directory
 
 --- For before_each and after_each: a test leaves no descriptor, child or mount
 --- behind, whatever has not been collected yet.
@@ -202,6 +220,21 @@ end
 function helper.check_count()
   local after <const> = belongings()
   assert.same({ left = {}, lost = {} }, { left = missing(after, before), lost = missing(before, after) })
+end
+
+--- The same where a test has a directory, too, which the container's root may
+--- write to, whoever that is.
+---@return string path
+function helper.set_up()
+  directory = helper.directory()
+  assert(os.execute("chmod 777 " .. directory))
+  helper.count()
+  return directory
+end
+
+function helper.tear_down()
+  helper.check_count()
+  helper.remove(directory)
 end
 
 -- ---- the container's side -------------------------------------------------
@@ -264,18 +297,6 @@ local ERRNO <const> = {
 function helper.errno(code, fields)
   fields.code, fields.errno, fields.message = code, table.unpack(ERRNO[code])
   return fields
-end
-
---- The fields of an error, and apart from them the advice that goes with it: what
---- diagnose.lua makes of it.
----@return table fields
----@return table advice cause, why, hint, causes
-function helper.told(err)
-  local fields <const>, advice <const> = helper.fields(err), {}
-  for _, name in ipairs { "cause", "why", "hint", "causes" } do
-    advice[name], fields[name] = fields[name], nil
-  end
-  return fields, advice
 end
 
 --- Why a container does not run: the fields of the error, and apart from them

@@ -1,5 +1,7 @@
 local helper <const> = require "spec.helper"
 
+local lines <const> = helper.lines
+
 local HOST <const> = "timeout --signal=ABRT --kill-after=10 300 build/spec/host"
 
 -- A kernel that does not tell the status of a process that was reaped.
@@ -26,10 +28,6 @@ local PRELUDE <const> = [[
 
 local function output(script, wrapper)
   return helper.output(PRELUDE .. script, wrapper or HOST)
-end
-
-local function lines(...)
-  return table.concat({ ... }, "\n") .. "\n"
 end
 
 -- How a program may end.

@@ -182,7 +182,7 @@ local CALLS <const> = {
 
   -- children that wait for their program
   { [[ assert(sys.prepare(program)) ]], before = WAITS },
-  { [[ assert(assert(sys.prepare(program)):lead()) ]], before = WAITS .. " thread()" },
+  { [[ assert(assert(sys.prepare(program)):lead()) ]], before = WAITS },
   { [[
     local waiting <close> = assert(sys.prepare(program))
     waiting:fileno()

@@ -4,8 +4,7 @@ local userns = require "userns"
 local errno <const>, inside <const>, tree <const> = helper.errno, helper.inside, helper.tree
 
 local is_root <const> = helper.privilege == "root"
--- A host that can have mounts of its own for the container to find.
-local wrapper <const> = (is_root and "unshare" or "unshare -Ur") .. " --mount"
+local wrapper <const> = helper.own_mounts
 
 local TRUE <const> = { "/bin/true" }
 local HINT <const> = "the target does not exist, and making it here would leave traces outside the container; "
@@ -30,15 +29,10 @@ describe("mounts", function()
   local dir
 
   before_each(function()
-    dir = helper.directory()
-    assert(os.execute("chmod 777 " .. dir)) -- whoever the container's root is
-    helper.count()
+    dir = helper.set_up()
   end)
 
-  after_each(function()
-    helper.check_count()
-    helper.remove(dir)
-  end)
+  after_each(helper.tear_down)
 
   --- Runs shell commands in the directory.
   local function on_host(commands)

@@ -31,7 +31,8 @@ describe("names of users and groups", function()
     local fields <const>, advice <const> = helper.refusal(box, { "/bin/true", uid = "daemon", gid = 0 })
     assert.same(helper.errno("ENOENT", { op = "setuid", syscall = "read", field = "process.uid", path = "daemon" }),
       fields)
-    assert.same({ hint = "the container's own /etc/passwd or /etc/group has no such name" }, advice)
+    assert.same({ "no_such_name", "the container's own /etc/passwd or /etc/group has no such name" },
+      { advice.cause, advice.why })
   end)
 
   if is_root then
@@ -60,7 +61,8 @@ describe("names of users and groups", function()
       local fields <const>, advice <const> = helper.refusal(named(), { "/bin/true", uid = "www", gid = 0 })
       assert.same(helper.errno("EINVAL", { op = "setuid", syscall = "setresuid", field = "process.uid", path = "www" }),
         fields)
-      assert.same({ hint = "the id that the name stands for is not mapped by uid_map or gid_map" }, advice)
+      assert.same({ "id_unmapped", "the id that the name stands for is not mapped by uid_map or gid_map" },
+        { advice.cause, advice.why })
     end)
   end
 
@@ -91,8 +93,8 @@ describe("names of users and groups", function()
     assert.same(helper.errno("ENOENT", { op = "setuid", syscall = "openat2", field = "process.uid", path = "x" }),
       fields)
     assert.same({
-      hint = "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none",
-    }, advice)
+      "no_passwd", "names are looked up in the container's own /etc/passwd and /etc/group, of which it has none",
+    }, { advice.cause, advice.why })
   end)
 
   it("do not lead out of the root by a link", function()

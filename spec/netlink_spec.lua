@@ -1,6 +1,8 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
+local lines <const> = helper.lines
+
 -- A net namespace of one's own, with nothing but a loopback interface.
 local own_net <const> = helper.rootless .. " --net"
 
@@ -40,10 +42,6 @@ local PRELUDE <const> = [[
 
 local function output(script, wrapper)
   return helper.output(PRELUDE .. script, wrapper or own_net)
-end
-
-local function lines(...)
-  return table.concat({ ... }, "\n") .. "\n"
 end
 
 describe("userns.sys", function()

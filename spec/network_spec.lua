@@ -5,6 +5,8 @@ local helper <const> = require "spec.helper"
 local userns <const> = require "userns"
 local validate <const> = require "userns.validate"
 
+local lines <const> = helper.lines
+
 local way <const> = helper.privilege
 
 -- Where the caller may do what it likes with the network.
@@ -49,7 +51,7 @@ local PRELUDE <const> = [[
   -- A shell's words for connecting to a port where nobody listens: a refusal
   -- has come back from there.
   local function knock(address)
-    return ("timeout 5 bash -c ': </dev/tcp/%s/9' 2>&1 | grep -om1 'Connection refused' || echo unreachable"):format(
+    return ("timeout 60 bash -c ': </dev/tcp/%s/9' 2>&1 | grep -om1 'Connection refused' || echo unreachable"):format(
       address)
   end
 
@@ -79,10 +81,6 @@ local FAMILY <const> = [[
 
 local function output(script, wrapper)
   return helper.output(PRELUDE .. script, wrapper or own_net)
-end
-
-local function lines(...)
-  return table.concat({ ... }, "\n") .. "\n"
 end
 
 local function problems(description)
@@ -338,7 +336,7 @@ describe("a network", function()
       refused(veth { name = "a", peer = { address = { "10.0.0.1/24", "10.0.0.1/24" } } })
       refused(veth { name = "a", peer = { netns = "/nowhere" } })
       refused(veth { name = "a", address = { "10.0.0.2/24", "10.0.0.2/24" } })
-      print(refused(veth { name = "a", address = "10.0.0.2/24", gateway = "10.1.0.1" }).hint)
+      print(refused(veth { name = "a", address = "10.0.0.2/24", gateway = "10.1.0.1" }).why)
       print(names())
     ]])
   end)
@@ -349,9 +347,9 @@ describe("a network", function()
     assert.equal(lines(
       "nil\tveth\tsendto\tEPERM\t%s\tnetwork.veth[1]\tparent",
       "nil\tinterface\tsendto\tEPERM\tlo\tnetwork.interfaces[1]\tparent",
-      "interfaces of the caller's namespace need CAP_NET_ADMIN over it; `uplink` needs no privilege"), (output([[
+      "no_cap_net_admin"), (output([[
       refused { network = { veth = { { name = "eth0" } } } }
-      print(refused { network = { interfaces = { { name = "lo", as = "eth0" } } } }.hint)
+      print(refused { network = { interfaces = { { name = "lo", as = "eth0" } } } }.cause)
     ]], wrapper):gsub("ve%d+%.1", "%%s")))
   end)
 

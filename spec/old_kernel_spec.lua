@@ -4,9 +4,7 @@ local helper = require "spec.helper"
 
 local errno <const> = helper.errno
 
-local is_root <const> = helper.privilege == "root"
--- A host that can have mounts of its own for the container to find.
-local wrapper <const> = (is_root and "unshare" or "unshare -Ur") .. " --mount"
+local wrapper <const> = helper.own_mounts
 
 --- A wrapper that takes system calls away.
 local function without(...)
@@ -56,15 +54,10 @@ describe("without mount_setattr", function()
   local dir
 
   before_each(function()
-    dir = helper.directory()
-    assert(os.execute("chmod 777 " .. dir)) -- whoever the container's root is
-    helper.count()
+    dir = helper.set_up()
   end)
 
-  after_each(function()
-    helper.check_count()
-    helper.remove(dir)
-  end)
+  after_each(helper.tear_down)
 
   --- What a script prints on a host with mounts, with and without the call.
   local function both(script)

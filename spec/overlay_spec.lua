@@ -17,15 +17,10 @@ describe("an overlay", function()
   local dir
 
   before_each(function()
-    dir = helper.directory()
-    assert(os.execute("chmod 777 " .. dir)) -- whoever the container's root is
-    helper.count()
+    dir = helper.set_up()
   end)
 
-  after_each(function()
-    helper.check_count()
-    helper.remove(dir)
-  end)
+  after_each(helper.tear_down)
 
   --- Runs shell commands in the directory as who the container's root is: what
   --- an id owns that is not mapped, nobody may copy up.

@@ -48,15 +48,10 @@ describe("a process", function()
   local dir
 
   before_each(function()
-    dir = helper.directory()
-    assert(os.execute("chmod 777 " .. dir)) -- whoever the container's root is
-    helper.count()
+    dir = helper.set_up()
   end)
 
-  after_each(function()
-    helper.check_count()
-    helper.remove(dir)
-  end)
+  after_each(helper.tear_down)
 
   local function put(name, content, mode)
     local path <const> = dir .. "/" .. name

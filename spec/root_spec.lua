@@ -1,8 +1,7 @@
 local helper = require "spec.helper"
 local userns = require "userns"
 
-local is_root <const> = helper.privilege == "root"
-local wrapper <const> = (is_root and "unshare" or "unshare -Ur") .. " --mount"
+local wrapper <const> = helper.own_mounts
 
 -- The mount points in sight, and the first options of each.
 local POINTS <const> = "cut -d' ' -f5 /proc/self/mountinfo"
@@ -15,15 +14,10 @@ describe("root", function()
   local dir
 
   before_each(function()
-    dir = helper.directory()
-    assert(os.execute("chmod 777 " .. dir)) -- whoever the container's root is
-    helper.count()
+    dir = helper.set_up()
   end)
 
-  after_each(function()
-    helper.check_count()
-    helper.remove(dir)
-  end)
+  after_each(helper.tear_down)
 
   --- A directory that can be a root: with places for what a shell needs.
   local function make_root(path)

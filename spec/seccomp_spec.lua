@@ -692,9 +692,10 @@ describe("a container with a filter", function()
   it("says so where the kernel takes a program for no filter", function()
     -- in a part that execve does not come to
     local code <const> = instruction(0x05, 1) .. instruction(0x28) .. ALL
+    local fields <const>, advice <const> = helper.refusal({ seccomp = code }, { "/bin/true" })
     assert.same({ { op = "seccomp", syscall = "seccomp", field = "seccomp", code = "EINVAL", errno = 22,
-      message = "Invalid argument" }, { hint = "the kernel takes this program for no filter" },
-    }, { helper.refusal({ seccomp = code }, { "/bin/true" }) })
+      message = "Invalid argument" }, "the kernel takes this program for no filter",
+    }, { fields, advice.why })
   end)
 
   it("runs ordinary programs under the default profile", function()

@@ -185,7 +185,7 @@ describe("sysctl", function()
     assert.same(helper.errno("ENOENT", {
       op = "sysctl", syscall = "openat", path = "/proc/sys/net/nowhere", field = "sysctl[\"net.nowhere\"]",
     }), fields)
-    assert.matches("no such setting", advice.hint)
+    assert.matches("no such setting as net.nowhere", advice.why)
     assert.same(helper.errno("EINVAL", {
       op = "sysctl", syscall = "write", path = "/proc/sys/net/ipv4/ip_default_ttl",
       field = "sysctl[\"net.ipv4.ip_default_ttl\"]",
@@ -282,7 +282,7 @@ describe("nice", function()
     local refused <const> = helper.errno("EACCES", { op = "nice", syscall = "setpriority", field = "nice" })
     local fields <const>, advice <const> = helper.refusal({ nice = -5 }, { "/bin/true" })
     assert.same(refused, fields)
-    assert.matches("privilege over the host", advice.hint)
+    assert.matches("privilege over the host", advice.why)
     local shared <const> = { namespaces = {}, nice = -5 }
     if helper.shell("nice -n -5 true 2>&1 | grep .").code == 1 then
       assert.equal("-5\n", inside(shared, "nice"))
@@ -313,7 +313,7 @@ describe("affinity", function()
   it("is refused with a processor that is not there, which the kernel would pass over", function()
     local fields <const>, advice <const> = helper.refusal({ affinity = { first, 8191 } }, { "/bin/true" })
     assert.same(helper.errno("EINVAL", { op = "affinity", syscall = "sched_getaffinity", field = "affinity" }), fields)
-    assert.matches("offline", advice.hint)
+    assert.matches("offline", advice.why)
     assert.same(helper.errno("EINVAL", { op = "affinity", syscall = "sched_setaffinity", field = "affinity" }),
       (helper.refusal({ affinity = "8190-8191" }, { "/bin/true" })))
   end)
@@ -361,7 +361,7 @@ describe("oom_score_adj", function()
     end
     local fields <const>, advice <const> = helper.refusal({ oom_score_adj = -1000 }, { "/bin/true" })
     assert.same(helper.errno("EACCES", { op = "oom_score", syscall = "write", field = "oom_score_adj" }), fields)
-    assert.matches("privilege over the host", advice.hint)
+    assert.matches("privilege over the host", advice.why)
   end)
 
   it("has a range", function()

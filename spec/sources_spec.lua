@@ -7,8 +7,7 @@ local userns = require "userns"
 local errno <const>, inside <const>, tree <const> = helper.errno, helper.inside, helper.tree
 
 local is_root <const> = helper.privilege == "root"
--- A host that can have mounts of its own for the container to find.
-local wrapper <const> = (is_root and "unshare" or "unshare -Ur") .. " --mount"
+local wrapper <const> = helper.own_mounts
 -- Another that shares them, and with nobody outside.
 local sharing <const> = wrapper .. " unshare --mount --propagation shared"
 
@@ -20,15 +19,10 @@ describe("a source", function()
   local dir
 
   before_each(function()
-    dir = helper.directory()
-    assert(os.execute("chmod 777 " .. dir)) -- whoever the container's root is
-    helper.count()
+    dir = helper.set_up()
   end)
 
-  after_each(function()
-    helper.check_count()
-    helper.remove(dir)
-  end)
+  after_each(helper.tear_down)
 
   --- Runs shell commands in the directory.
   local function on_host(commands)

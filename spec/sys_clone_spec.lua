@@ -1,12 +1,11 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
+local refusal <const>, failure <const> = helper.bad_argument, helper.failure
+local lines <const>, unprivileged <const> = helper.lines, helper.unprivileged
+
 local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/host"
 local THREADS <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/threads"
-
--- The program is uid 0 without a capability where the specs are, else as it is.
-local unprivileged <const> = helper.privilege == "user" and ""
-  or "setpriv --inh-caps=-all --bounding-set=-all"
 
 -- No more than this many descriptors.
 local LIMIT <const> = 16
@@ -42,21 +41,6 @@ local sleep <const> = load(PRELUDE .. " return sleep")()
 
 local function output(script, wrapper)
   return helper.output(PRELUDE .. script, wrapper)
-end
-
-local function lines(...)
-  return table.concat({ ... }, "\n") .. "\n"
-end
-
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
-
-local function failure(done, err)
-  assert.is_nil(done)
-  return helper.fields(err)
 end
 
 local function words(...)
@@ -352,13 +336,13 @@ describe("userns.sys.clone", function()
 
   describe("is refused", function()
     local function emfile(call)
-      return ("clone\t%s\tEMFILE\t24\tToo many open files\tnil\tnil"):format(call)
+      return ("clone\t%s\tEMFILE\t24\tToo many open files\tnil\trlimit_nofile"):format(call)
     end
 
     for _, type in ipairs(sys.namespace_types()) do
       if type ~= "user" then
         it(("a new %s namespace without privilege"):format(type), function()
-          assert.equal("clone\tclone3\tEPERM\t1\tOperation not permitted\tnil\tnil\n", output(([[
+          assert.equal("clone\tclone3\tEPERM\t1\tOperation not permitted\tnil\tno_cap_sys_admin\n", output(([[
             show(sys.clone(%q, sleep))
           ]]):format(type), unprivileged))
         end)
@@ -384,7 +368,8 @@ describe("userns.sys.clone", function()
         "clone\tnil\tEBUSY\t16\tthe host has other threads, and one of them may hold a lock"
           .. " that the child would wait for\tnil\tmultithreaded",
         "userns: clone: the host has other threads, and one of them may hold a lock"
-          .. " that the child would wait for",
+          .. " that the child would wait for; a copy of a process that has threads finds locks that nobody will open; "
+          .. "call sys.clone before there are threads, or use userns.container, whose child runs no Lua",
         "false",
         "5"
       ), output([[

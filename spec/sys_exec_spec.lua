@@ -1,6 +1,8 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
+local refusal <const>, failure <const> = helper.bad_argument, helper.failure
+
 local ERRNO <const> = {
   ENOENT = { 2, "No such file or directory" },
   E2BIG = { 7, "Argument list too long" },
@@ -10,17 +12,6 @@ local ERRNO <const> = {
   ENOTDIR = { 20, "Not a directory" },
   ELOOP = { 40, "Too many levels of symbolic links" },
 }
-
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
-
-local function failure(done, err)
-  assert.is_nil(done)
-  return (helper.told(err))
-end
 
 local function refused(code, path)
   local errno <const>, message <const> = table.unpack(ERRNO[code])

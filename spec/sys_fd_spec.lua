@@ -1,6 +1,8 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
+local refusal <const>, failure <const> = helper.bad_argument, helper.failure
+
 local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/host"
 
 local ERRNO <const> = {
@@ -18,17 +20,6 @@ local ERRNO <const> = {
 }
 
 local DESCRIPTOR <const> = "descriptor (integer, io file, { fd = } or handle) expected, got "
-
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
-
-local function failure(done, err)
-  assert.is_nil(done)
-  return helper.fields(err)
-end
 
 local function refused(op, syscall, code, path)
   local errno <const>, message <const> = table.unpack(ERRNO[code])

@@ -1,6 +1,9 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
+local refusal <const>, failure <const> = helper.bad_argument, helper.failure
+local unprivileged <const>, NO_PID <const> = helper.unprivileged, helper.no_pid
+
 local MAPS <const> = {
   { file = "uid_map", write = sys.write_uid_map, read = sys.read_uid_map, id = helper.uid },
   { file = "gid_map", write = sys.write_gid_map, read = sys.read_gid_map, id = helper.gid },
@@ -8,24 +11,6 @@ local MAPS <const> = {
 
 -- A user namespace starts with what its parent says of setgroups(2).
 local denied <const> = helper.read("/proc/self/setgroups") == "deny\n"
-
--- Above the largest pid that Linux gives.
-local NO_PID <const> = 4194305
-
--- The program is uid 0 without a capability where the specs are, else as it is.
-local unprivileged <const> = helper.privilege == "user" and "" or
-  "setpriv --inh-caps=-all --bounding-set=-all"
-
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
-
-local function failure(done, err)
-  assert.is_nil(done)
-  return helper.fields(err)
-end
 
 local function eperm(op, call, path)
   return {

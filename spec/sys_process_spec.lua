@@ -1,11 +1,10 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
+local refusal <const>, failure <const>, NO_PID <const> = helper.bad_argument, helper.failure, helper.no_pid
+
 local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/host"
 local THREADS <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/threads"
-
--- Above the largest pid that Linux gives.
-local NO_PID <const> = 4194305
 
 local ERRNO <const> = {
   EPERM = { 1, "Operation not permitted" },
@@ -13,17 +12,6 @@ local ERRNO <const> = {
   ECHILD = { 10, "No child processes" },
   ETIMEDOUT = { 110, "Connection timed out" },
 }
-
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
-
-local function failure(done, err)
-  assert.is_nil(done)
-  return helper.fields(err)
-end
 
 local function refused(op, syscall, code)
   local errno <const>, message <const> = table.unpack(ERRNO[code])

@@ -1,13 +1,9 @@
 local helper <const> = require "spec.helper"
 local sys <const> = require "userns.sys"
 
-local own_uts <const> = helper.rootless .. " --uts"
+local refusal <const> = helper.bad_argument
 
-local function refusal(fn, ...)
-  local ok <const>, message <const> = pcall(fn, ...)
-  assert(not ok, "nothing was raised")
-  return message:match("bad argument #(%d+) to '[^']*' %((.*)%)")
-end
+local own_uts <const> = helper.rootless .. " --uts"
 
 local function shell_output(command)
   return (helper.shell(command).out:gsub("\n$", ""))

@@ -184,7 +184,9 @@ describe("a terminal", function()
         { type = "tmpfs", target = "/dev" } } }, { "/bin/true", terminal = true })
     assert.same(helper.errno("ENOENT",
       { op = "pty", syscall = "openat2", field = "process.terminal", path = "/dev/pts/ptmx" }), fields)
-    assert.same({ hint = "there is no /dev/ptmx here: give the container a `dev` or `devpts` mount" }, advice)
+    assert.same({
+      cause = "no_ptmx", why = "there is no /dev/ptmx here", hint = "give the container a `dev` or `devpts` mount",
+    }, advice)
   end)
 
   it("is no other file of that name", function()

@@ -82,7 +82,7 @@ describe("time_offsets", function()
       op = "time", code = "ERANGE", errno = 34, message = "Numerical result out of range", syscall = "write",
       field = "time_offsets",
     }, fields)
-    assert.matches("negative", advice.hint)
+    assert.matches("negative", advice.why)
   end)
 
   it("are seconds", function()

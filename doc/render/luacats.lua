@@ -253,8 +253,8 @@ local CLASSES <const> = {
 }
 
 local SYS_CLASSES <const> = {
-  "userns.sys.Process", "userns.sys.Gate", "userns.sys.RawMode", "userns.sys.SignalHold", "userns.Fd",
-  "userns.FsContext", "userns.Netlink", "userns.Mount", "userns.SubidRange",
+  "userns.sys.Process", "userns.sys.Prepared", "userns.sys.Gate", "userns.sys.RawMode", "userns.sys.SignalHold",
+  "userns.Fd", "userns.FsContext", "userns.Netlink", "userns.Mount", "userns.SubidRange",
 }
 
 --- The definitions of the module userns.

@@ -1,4 +1,5 @@
 -- The reference: a page with marks, {{kind argument}}, and what stands for each.
+local causes <const> = require "userns.causes"
 local features <const> = require "userns.features"
 local schema <const> = require "userns.schema"
 local sources <const> = require "doc.render.sources"
@@ -297,6 +298,24 @@ function MARKS.steps()
     rows[#rows + 1] = { code(name), ops[name].side, table.concat(operands, " "), ops[name].doc }
   end
   return table_of({ "Op", "Side", "Operands", "What it does" }, rows)
+end
+
+local function sorted_codes(set)
+  local words <const> = {}
+  for word in pairs(set) do
+    words[#words + 1] = code(word)
+  end
+  table.sort(words)
+  return table.concat(words, " ")
+end
+
+function MARKS.causes()
+  local rows <const> = {}
+  for i, row in ipairs(causes) do
+    local ops <const> = row.ops.any and "any" or sorted_codes(row.ops)
+    rows[i] = { code(row.cause), ops, sorted_codes(row.codes), escape(row.about or row.why) }
+  end
+  return table_of({ "Cause", "Of", "Code", "Why" }, rows)
 end
 
 function MARKS.class(c, level, argument)

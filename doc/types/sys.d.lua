@@ -47,6 +47,41 @@ function sysProcess:close() end
 ---Lets the process go: the handle is closed and the process runs on.
 function sysProcess:detach() end
 
+---A child that waits prepared for its program, or is on its way there: made by
+---`sys.prepare`. A variable can be `<close>`; the child ends with its handle, as long
+---as it has no program.
+---@class userns.sys.Prepared
+local sysPrepared = {}
+
+---A descriptor that is readable from when the child has been made, so that lead
+---need not wait; for one that has not been led.
+---@return integer fd
+function sysPrepared:fileno() end
+
+---Does the parent's steps, waiting for the child to be made; once.
+---@param parent_step? (fun(step: integer, pid: integer): true|integer|nil, userns.Error?) as launch's
+---@return true|nil ok
+---@return userns.Error? err of the step that failed, or ESRCH: the child is gone
+function sysPrepared:lead(parent_step) end
+
+---Waits until the child, which has been led, waits.
+---@return true|nil ok
+---@return userns.Error? err of its step that failed, or ESRCH: it is gone
+function sysPrepared:ready() end
+
+---Gives the child, which has been led, its program: returns as soon as it
+---executes that. A child takes one program only, and is gone for this handle
+---afterwards.
+---@param program userdata what pack returned, of the steps descriptors and exec
+---@param descriptors integer[] as launch's
+---@return userns.sys.Process|nil|false process false: it was not given; without an error the child is gone, else it waits on
+---@return userns.Error|userns.Error[] err as launch's
+---See unix(7).
+function sysPrepared:serve(program, descriptors) end
+
+---Ends a child that has no program. Closing twice does nothing.
+function sysPrepared:close() end
+
 ---@class userns.sys.Gate
 local sysGate = {}
 
@@ -970,7 +1005,7 @@ function sys.pidfd_info(process) end
 ---@param name string "unshare", "mount" ...
 ---@param namespaces string|string[]|nil for clone and unshare: with the flags of these
 ---@return string|nil answer the errno's name, "EINVAL", or "OK"; the name of the signal that ended who made it, "SIGSYS"
----@return string|userns.Error expected what the kernel answers where no filter does, for the caller's privilege or EPERM; EAGAIN, ENOMEM: it could not be tried
+---@return string|userns.Error expected what the kernel answers where no filter does; EAGAIN, ENOMEM: it could not be tried
 ---See seccomp(2).
 function sys.probe(name, namespaces) end
 

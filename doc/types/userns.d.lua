@@ -350,7 +350,9 @@
 ---@field step? integer the line of the plan
 ---@field side "parent"|"child"|nil who was at it
 ---@field cause? string a word for the reason where the code has several, to compare with: "multithreaded"
+---@field why? string why the kernel refuses it, on this machine: a clause
 ---@field hint? string what to do about it
+---@field causes? { cause: string, why: string, hint: string? }[] all that it may be, where several reasons remain
 ---@field detail? string the kernel's own explanation, from a file system context or of rtnetlink(7)
 ---@field problems? userns.Error[] everything that is wrong with a description or process spec; the error itself has the first
 

@@ -6,6 +6,26 @@ local sys = require "userns.sys"
 
 local diagnose = {}
 
+---@class userns.Found what stops whoever follows a path, or a program that is not executed
+---@field path string? as far as it could be followed
+---@field code string? what stops there; nil: the path leads to something
+---@field type string? of what is there
+---@field mode integer?
+---@field uid integer?
+---@field gid integer?
+---@field item integer? which candidate for the program, from 1; nil: it is about no program
+---@field depth integer? 0: it is the program itself; else what that needs
+---@field needed_by "script"|"elf"|nil
+---@field needed string? where what is needed is to be
+---@field by string? who needs it, where it is not the program itself
+---@field access string? "EACCES": its mode does not let it be executed
+---@field noexec boolean?
+---@field format "empty"|"other"|"script"|"elf"|nil
+---@field bits integer? of ELF
+---@field machine integer? of ELF
+---@field elf_type integer?
+---@field caps integer? capabilities that the file must get
+
 ---@class userns.Case
 ---@field err userns.Error
 ---@field step table the operands of what was refused

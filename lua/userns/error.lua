@@ -13,7 +13,7 @@ function error_object.invalid(problems)
   local objects <const> = {}
   for i, problem in ipairs(problems) do
     objects[i] = sys.error {
-      op = "validate", code = "EINVALID", message = problem.message, field = problem.field,
+      op = "validate", code = "EINVALID", message = problem.message, field = problem.field, cause = problem.cause,
     }
   end
   local first <const> = problems[1]
@@ -21,6 +21,7 @@ function error_object.invalid(problems)
     op = "validate",
     code = "EINVALID",
     field = first.field,
+    cause = first.cause,
     message = #problems == 1 and first.message
       or ("%s, and %d more problem%s"):format(first.message, #problems - 1, #problems > 2 and "s" or ""),
     problems = objects,
@@ -141,8 +142,12 @@ function error_object.locate(err, plan)
   err.side = step.side
   err.path = part[2] or path_of(step)
   err.field = step.source and step.source .. (part[1] or "")
-  require "userns.diagnose".step(err, step, plan) -- only now: no host pays for it that is refused nothing
-  err.item = nil
+  -- only now: no host pays for it that is refused nothing
+  local loaded <const>, diagnose <const> = pcall(require, "userns.diagnose")
+  if loaded then
+    diagnose.step(err, step, plan)
+  end
+  err.item, err.found = nil, nil
   return err
 end
 

@@ -183,6 +183,8 @@ function methods:is_mapped(kind, id)
   return map and false
 end
 
+local REFUSED <const> = { EPERM = true, EACCES = true, ENOSYS = true }
+
 --- Whether a filter answers a system call before the kernel does: certain where
 --- the answer is none that the kernel gives.
 ---@param name string "unshare"
@@ -195,7 +197,9 @@ function methods:is_filtered(name, types, code)
   end
   local known <const>, answer, expected <const>, privileged <const> = pcall(self.source.probe, name, types)
   local may <const> = known and (not privileged or self:is_privileged "sys_admin")
-  if not known or type(answer) ~= "string" or answer == "EPERM" and not may then
+  if known and REFUSED[type(expected) == "table" and expected.code] then
+    return true -- it takes a child to try, and the kernel refuses none for such a reason
+  elseif not known or type(answer) ~= "string" or answer == "EPERM" and not may then
     return nil
   elseif answer == expected and answer == code then
     return nil
@@ -349,14 +353,16 @@ function methods:modules()
   return text and found
 end
 
---- Whether no security module can have refused something.
+--- Whether a security module may have refused something.  One that runs programs of
+--- others (bpf) is not thought of, nor AppArmor where it does not confine.
 ---@return boolean? false: none can; nil: one may
 function methods:may_be_refused()
-  local list <const> = self:modules()
-  if list and #list == 0 then
-    return false
+  for _, name in ipairs(self:modules() or { "any" }) do
+    if name ~= "bpf" and not (name == "apparmor" and self:label() == "unconfined") then
+      return nil
+    end
   end
-  return nil
+  return false
 end
 
 --- What AppArmor calls the process: "unconfined", or the name of a profile.

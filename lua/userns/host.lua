@@ -35,14 +35,7 @@ local function reader()
     end
     return map or WHOLE_MAP
   end
-  local function exists(path)
-    local fd <close>, err = sys.open(path, "path")
-    if not fd then
-      note(err)
-    end
-    return fd ~= nil
-  end
-  return { file = read, map = read_map, exists = exists, failure = function() return failure end }
+  return { file = read, map = read_map, note = note, failure = function() return failure end }
 end
 
 local function set_of(list)
@@ -112,7 +105,7 @@ local LAZY <const> = {
   uplinks = function()
     local look <const>, paths <const> = reader(), {}
     for _, name in ipairs { "pasta", "slirp4netns" } do
-      paths[name] = tool.find(name, look.exists)
+      paths[name] = tool.find(name, look.note)
     end
     return paths
   end,
@@ -140,7 +133,7 @@ local function read_facts()
     capabilities = set_of((sys.getcaps() or { effective = {} }).effective),
     limits = limits(read),
     landlock = sys.landlock_abi() or 0,
-    helpers = { uid = tool.find("newuidmap", look.exists), gid = tool.find("newgidmap", look.exists) },
+    helpers = { uid = tool.find("newuidmap", look.note), gid = tool.find("newgidmap", look.note) },
     image = sys.image_path(),
   }
   if look.failure() then

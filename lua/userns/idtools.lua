@@ -47,11 +47,6 @@ function idtools.run(name, path, pid, map)
   return refuse({ op = name, code = "EPERM", path = path, message = complaint(result, name) }, pid, map)
 end
 
-local function exists(path)
-  local fd <close> = sys.open(path, "path")
-  return fd ~= nil
-end
-
 local function check(pid, map, name)
   if math.type(pid) ~= "integer" or pid < 1 then
     error(("bad argument #1 to '%s' (pid expected, an integer of 1 or more)"):format(name), 3)
@@ -73,7 +68,7 @@ end
 ---@return string? path
 ---@return userns.Error? err ENOENT
 function idtools.find(name)
-  local path <const> = tool.find(name, exists)
+  local path <const> = tool.find(name)
   if path then
     return path
   end

@@ -1,6 +1,7 @@
 -- What fields of a description must not say together.  A rule names the fields
 -- it reads, so that it is silent where one of them has a problem of its own;
--- check(normalised, report) reports the path and the message.
+-- check(normalised, report) reports the path, the message and, where there is a word
+-- for it, the cause.
 local network = require "userns.network"
 local schema = require "userns.schema"
 local seccomp = require "userns.seccomp"
@@ -48,7 +49,7 @@ local function check_overlap(map, j, name, report)
   for _, side in ipairs { "inside", "outside" } do
     local i <const> = overlapped(map, j, side)
     if i then
-      report(("%s[%d].%s"):format(name, j, side), ("overlaps %s[%d].%s"):format(name, i, side))
+      report(("%s[%d].%s"):format(name, j, side), ("overlaps %s[%d].%s"):format(name, i, side), "overlap_" .. side)
     end
   end
 end
@@ -56,7 +57,7 @@ end
 local function check_range(range, path, report)
   for _, side in ipairs { "inside", "outside" } do
     if range[side] + range.count > 0xFFFFFFFF then
-      report(path .. ".count", ("%s ids end beyond 4294967294"):format(side))
+      report(path .. ".count", ("%s ids end beyond 4294967294"):format(side), "range")
     end
   end
 end
@@ -76,7 +77,7 @@ local function check_map(map, name, report)
   end
   local length <const> = map_text_length(map)
   if length > 4095 then
-    report(name, ("its text has %d bytes, the kernel takes 4095"):format(length))
+    report(name, ("its text has %d bytes, the kernel takes 4095"):format(length), "too_long")
   end
 end
 

@@ -8,13 +8,16 @@ local tool = {}
 --- The path of a program in the caller's PATH, nil if it is in none of its
 --- directories.
 ---@param name string
----@param exists fun(path: string): boolean
+---@param note fun(err: userns.Error)? told why it is not in one of them
 ---@return string?
-function tool.find(name, exists)
+function tool.find(name, note)
   for directory in (os.getenv "PATH" or ""):gmatch("[^:]+") do
-    local file <const> = directory .. "/" .. name
-    if exists(file) then
-      return file
+    local path <const> = directory .. "/" .. name
+    local fd <close>, err = sys.open(path, "path")
+    if fd then
+      return path
+    elseif note then
+      note(err)
     end
   end
 end

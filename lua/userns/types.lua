@@ -461,7 +461,8 @@ function types.variants(records, name)
   }
 end
 
---- A type with another test after its own: test(value) → nil or a message.
+--- A type with another test after its own: test(value) → nil, or a message and the
+--- word for its cause, if there is one.
 function types.with(base, test, name)
   return {
     name = name or base.name,
@@ -469,9 +470,9 @@ function types.with(base, test, name)
       if not base.check(value, report, path) then
         return false
       end
-      local message <const> = test(value)
+      local message <const>, cause <const> = test(value)
       if message then
-        report(path, message)
+        report(path, message, cause)
       end
       return not message
     end,

@@ -13,11 +13,11 @@ local validate = {}
 local function check(record, value, name)
   local problems <const>, bad <const> = {}, {}
   local whole = false
-  record.check(value, function(path, message)
+  record.check(value, function(path, message, cause)
     local inner <const> = path:sub(#name + 1)
     bad[inner:match("^%.?([^.%[]*)")] = true
     whole = whole or inner == ""
-    problems[#problems + 1] = { field = path ~= "" and path or nil, message = message }
+    problems[#problems + 1] = { field = path ~= "" and path or nil, message = message, cause = cause }
   end, name)
   return problems, bad, whole
 end
@@ -55,8 +55,8 @@ local function check_argv(process, prefix, report, needed)
 end
 
 local function add_rules(problems, table_of_rules, value, bad, prefix)
-  local function report(path, message)
-    problems[#problems + 1] = { field = prefix .. path, message = message }
+  local function report(path, message, cause)
+    problems[#problems + 1] = { field = prefix .. path, message = message, cause = cause }
   end
   for _, rule in ipairs(table_of_rules) do
     local judged = true

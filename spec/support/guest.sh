@@ -21,6 +21,7 @@ passed=0 failed=0 lanes=()
 readonly left_out='
 compile     plans, compared as tables
 describe    descriptions, compared as tables
+diagnose    rows, held against a machine that is made up
 error       texts
 ids         maps, worked out from tables
 image       what the compiler made

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.." || exit
 
 mount -t proc -o nosuid,nodev,noexec proc /proc
 mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
+mount -t securityfs -o nosuid,nodev,noexec securityfs /sys/kernel/security
 mountpoint -q /dev || mount -t devtmpfs -o nosuid,mode=755 devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o nosuid,noexec,gid=tty,mode=620,ptmxmode=666 devpts /dev/pts

@@ -1,5 +1,5 @@
 -- killer.lua HOST KIND COUNT: kills COUNT hosts, "single" or "threaded", in the
--- midst of launches "plain", with "init" or "prepared", and tells what was left.  To
+-- midst of launches "plain", with "init" or "prepared", and tells what was left of them.  To
 -- be run in a pid namespace of its own, whose first process reaps what has lost
 -- its parent.
 local launches = require "spec.support.launches"
@@ -59,7 +59,7 @@ local function kill_after(wait, i)
   return lasted, launched, others()
 end
 
--- The processes of three containers, which leave one waiting each when prepared.
+-- The processes of three containers, and those that wait.
 local ALL <const> = kind == "plain" and 3 or 6
 
 -- Seconds in which a host starts and launches, three times.  As the machine is

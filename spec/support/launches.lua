@@ -1,6 +1,6 @@
 -- What a host does that is going to be killed: launches(kind, n) starts three
--- containers one after another, of several shapes, with "init", "prepared" or
--- "plain", and waits for the last.
+-- containers one after another, of several shapes, "plain", with "init", or
+-- "prepared", where one more of each waits then, and waits for the last.
 local full = require "spec.support.full"
 local userns = require "userns"
 

@@ -2,12 +2,21 @@
 local DELEGATE <const> = "name one that was in cgroup.parent, or start the host program with "
   .. "`systemd-run --user --scope -p Delegate=yes`"
 
+--- Certain where the caller may not write what was to be written.
+local function may_not_write(case)
+  local path <const> = case.err.path or case.step.path
+  for _, one in ipairs { path, path and path:match "^(.+)/[^/]*$" } do
+    local ok <const>, err = case.evidence.source.access(one, "write")
+    if not ok and err and err.code == "EACCES" then
+      return true
+    end
+  end
+  return nil
+end
+
 return {
   {
-    cause = "cgroup_not_delegated", ops = "cgroup", codes = "EACCES EPERM",
-    test = function()
-      return nil
-    end,
+    cause = "cgroup_not_delegated", ops = "cgroup", codes = "EACCES EPERM", test = may_not_write,
     why = "this cgroup was not delegated to the caller",
     hint = DELEGATE,
   },

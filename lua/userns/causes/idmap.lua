@@ -47,7 +47,10 @@ local function is_outside(case)
   end
   local user <close> = case.evidence:namespace("user", pid_of(case))
   local above <close> = user and user:parent()
-  return above and case.evidence:is_own("user", above)
+  if above then
+    return case.evidence:is_own("user", above)
+  end
+  return user and false
 end
 
 --- Whether the caller may map ids of others: only who is outside can be.
@@ -215,7 +218,7 @@ return {
       elseif is_inside(case) then
         return case.evidence:is_initial "user"
       end
-      return not is_outside(case)
+      return is_outside(case) == false or nil
     end,
     about = "a map is written from inside of the namespace or from the one right above, and the first has none",
     why = function(case)

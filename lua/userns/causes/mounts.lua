@@ -14,11 +14,7 @@ local function is_kind(case, kind)
   return made(case).kind == kind
 end
 
---- The mount that a path is the root of; false: it is none; nil: it cannot be told.
-local function is_mount(case, path)
-  local on <const> = path and case.evidence:mount_of(path)
-  return on and on.root
-end
+local is_mount <const> = tried.is_mount
 
 --- The mounts below what was to be copied or moved.
 local function below(case)

@@ -3,7 +3,8 @@ return {
   {
     cause = "no_cap_net_admin", ops = "veth interface", codes = "EPERM",
     test = function(case)
-      return case.evidence:capable "net_admin" == false
+      local net <close> = case.evidence:namespace("net", "self")
+      return case.evidence:capable "net_admin" == false or net ~= nil and case.evidence:has_power(net) == false
     end,
     why = "interfaces of the caller's namespace need CAP_NET_ADMIN over it",
     hint = "do it as root, or take `uplink`, which needs no privilege",

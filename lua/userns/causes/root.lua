@@ -1,10 +1,7 @@
 -- Why a root or a working directory is not taken, or mounts are not tied.
 local tried = require "userns.evidence.tried"
 
-local function is_mount(case, path)
-  local on <const> = path and case.evidence:mount_of(path)
-  return on and on.root
-end
+local is_mount <const> = tried.is_mount
 
 local function root_mount(case)
   return case.evidence:mount_at "/"

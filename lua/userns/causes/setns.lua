@@ -101,8 +101,18 @@ local function beyond(case)
   local user <close> = entered(case)
   return not user and each(case, function(ns, type)
     local power <const>, relation <const> = case.evidence:has_power(ns)
-    return power == false and { type = type, relation = relation }
+    return power == false and relation ~= "own" and { type = type, relation = relation }
   end) or nil
+end
+
+local OWNER_FIRST <const> = "join the user namespace that owns it first, in one call or one `join`"
+
+--- Whether it belongs to a user namespace that the caller could join first.
+local function is_below(case)
+  return each(case, function(ns)
+    local _, relation <const> = case.evidence:has_power(ns)
+    return relation == "below"
+  end)
 end
 
 --- Whether joining does not make the caller root of another user namespace first.
@@ -157,8 +167,8 @@ local function is_of_process(case)
 end
 
 local function path_pid(case)
-  local word <const> = (case.err.path or ""):match "^/proc/([^/]+)/ns/" or ""
-  return math.tointeger(tonumber(word)) or "self"
+  local word <const> = (case.err.path or ""):match "^/proc/([^/]+)/ns/"
+  return word and (math.tointeger(tonumber(word)) or "self")
 end
 
 local function obstacle(case)
@@ -178,7 +188,7 @@ return {
   {
     cause = "zombie", ops = OPENS, codes = "ENOENT ESRCH EACCES",
     test = function(case)
-      local pid <const> = is_of_process(case) and path_pid(case) or pid_of(case)
+      local pid <const> = path_pid(case) or pid_of(case)
       return pid ~= nil and case.evidence:is_zombie(pid)
     end,
     about = "the process has ended, and only waits to be reaped",
@@ -348,21 +358,23 @@ return {
         return ("the %s namespace belongs to a user namespace above the one that is joined with it"):format(found.type)
       end
       local whose <const> = found.relation == "elsewhere" and "a user namespace outside of the caller's"
-        or found.relation == "own" and "the caller's user namespace" or "a user namespace below the caller's"
+        or "a user namespace below the caller's, of another user"
       return ("the %s namespace %s %s, over which the caller has no CAP_SYS_ADMIN"):format(found.type,
         found.type == "user" and "is" or "belongs to", whose)
     end,
-    hint = "join the user namespace that owns it first, in one call or one `join`, or do it as root",
+    hint = OWNER_FIRST .. ", or do it as root",
   },
   {
     cause = "no_cap_in_own", ops = JOINS, codes = "EPERM", syscalls = "setns",
     test = function(case)
       return lacking(case) ~= nil
     end,
-    about = "it takes CAP_SYS_ADMIN (and, for mnt, CAP_SYS_CHROOT) over the caller's own user namespace too",
+    about = "it takes CAP_SYS_ADMIN (and, for mnt, CAP_SYS_CHROOT) over the caller's own user namespace",
     why = function(case)
-      return ("it takes %s over the caller's own user namespace too, which the caller has not"):format(lacking(case))
+      return ("it takes %s over the caller's own user namespace, which the caller has not"):format(lacking(case))
     end,
-    hint = "join the user namespace that owns it first, in one call or one `join`, or do it as root",
+    hint = function(case)
+      return is_below(case) and OWNER_FIRST or "do it as root of the user namespace that the caller is in"
+    end,
   },
 }

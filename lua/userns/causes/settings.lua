@@ -16,6 +16,13 @@ local function lacks(name)
   end
 end
 
+--- Certain for whoever has not got the capability over the host.
+local function lacks_on_host(name)
+  return function(case)
+    return not case.evidence:is_privileged(name) or nil
+  end
+end
+
 return {
   {
     cause = "proc_ro", ops = "sysctl", codes = "EROFS", test = from "allow_userns",
@@ -89,9 +96,7 @@ return {
   },
   {
     cause = "no_cap_sys_resource", ops = "rlimit raise_limit", codes = "EPERM", syscalls = "prlimit64",
-    test = function()
-      return nil
-    end,
+    test = lacks_on_host "sys_resource",
     about = "a hard limit is raised only with CAP_SYS_RESOURCE over the host",
     why = function(case)
       return ("a hard limit, here of %s, is raised only with CAP_SYS_RESOURCE over the host"):format(
@@ -101,17 +106,13 @@ return {
   },
   {
     cause = "no_cap_sys_nice", ops = "nice", codes = "EACCES EPERM", syscalls = "setpriority",
-    test = function()
-      return nil
-    end,
+    test = lacks_on_host "sys_nice",
     why = "going lower needs privilege over the host, which no user namespace gives",
     hint = "take a nice value no lower than the host program's, or raise RLIMIT_NICE",
   },
   {
     cause = "no_cap_sys_resource", ops = "oom_score", codes = "EACCES EPERM",
-    test = function()
-      return nil
-    end,
+    test = lacks_on_host "sys_resource",
     why = "going lower needs privilege over the host, which no user namespace gives",
     hint = "take an oom_score_adj no lower than the host program's",
   },

@@ -61,8 +61,8 @@ end
 ---@param path string
 ---@return userns.Mount? mount
 function methods:mount_holding(path)
-  local on <const> = self:mount_of(path)
-  for _, mount in ipairs(on and known_mounts(self) or {}) do
+  local on <const> = self:mount_of(path) or error "no telling what it is on"
+  for _, mount in ipairs(known_mounts(self)) do
     if mount.id == on.id then
       return mount
     end

@@ -2,8 +2,10 @@
 -- there are.
 local methods = {}
 
--- The inodes that the kernel gives the first namespaces; linux/nsfs.h.
+-- The inodes that the kernel gives the first namespaces (linux/nsfs.h), and from
+-- where on it numbers the others.
 local INITIAL <const> = { user = 0xEFFFFFFD, pid = 0xEFFFFFFC }
+local OTHERS <const> = 0xF0000000
 
 --- Whether the caller is in the first namespace of its type.
 ---@param type "user"|"pid"
@@ -96,7 +98,7 @@ local function counts(self, ns)
     return false
   end
   local depth <const>, made <const> = below(self, user)
-  return made or depth == 0 and ns:type() ~= "user" and ns:id() < INITIAL.pid - 16 and self:capable "sys_admin"
+  return made or depth == 0 and ns:type() ~= "user" and ns:id() >= OTHERS and self:capable "sys_admin"
 end
 
 --- How many namespaces of a type the caller has made here or below, as far as they

@@ -203,6 +203,18 @@ function tried.of(case)
   return case.tried
 end
 
+--- Whether a path is the root of a mount; raises where that cannot be looked at.
+---@param case userns.Case
+---@param path string?
+---@return boolean? verdict nil where there is no path, or before Linux 5.8
+function tried.is_mount(case, path)
+  if not path then
+    return nil
+  end
+  local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
+  return on.root
+end
+
 --- What the kernel itself says is wrong with a new file system: it wrote so, or can
 --- be asked again.
 ---@param case userns.Case
@@ -219,15 +231,19 @@ function tried.complaint(case)
   return table.unpack(case.complaint, 1, 2)
 end
 
---- Whether the plan or the caller is in another user namespace than the first.
+--- Whether the plan or the caller is in another user namespace than the first; raises
+--- where that is not known.
 ---@param case userns.Case
----@return boolean?
+---@return boolean
 function tried.is_nested(case)
   if case:makes "user" then
     return true
   end
   local initial <const> = case.evidence:is_initial "user"
-  return initial ~= nil and not initial
+  if initial == nil then
+    error "no telling where the caller is"
+  end
+  return not initial
 end
 
 --- Whether the namespace of a type that the attempt is made in belongs to the user

@@ -36,7 +36,11 @@ identity.range = types.record({
 local MAP_WORDS <const> = types.choice({ "root", "self", "auto" }, "map")
 
 identity.ranges = types.with(types.list(identity.range), function(list)
-  return #list == 0 and "a map has one range at least" or #list > 340 and "a map has 340 ranges at most" or nil
+  if #list == 0 then
+    return "a map has one range at least"
+  elseif #list > 340 then
+    return "a map has 340 ranges at most", "too_many_lines"
+  end
 end)
 
 local MAP_FORMS <const> = "\"root\", \"self\", \"auto\" or a list of { inside, outside, count }"

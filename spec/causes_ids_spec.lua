@@ -1,0 +1,394 @@
+-- Why namespaces are not joined, ids not mapped or taken, and who runs a program not
+-- confined: each refusal is produced for real.
+local helper = require "spec.helper"
+local told = require "spec.support.told"
+
+local way <const> = helper.privilege
+local THREADS <const> = "timeout --signal=ABRT --kill-after=10 60 build/spec/threads"
+
+-- The interpreter is still found, and nothing else.
+local NO_PATH <const> = [[sh -c 'program=$(command -v "$1"); shift; PATH=/nowhere exec "$program" "$@"' sh]]
+
+local function causes(script, wrapper)
+  local list <const> = {}
+  for i, one in ipairs(told(script, wrapper)) do
+    assert.is_true(one.cause == "" or one.cause == "none" or #one.hint > 10, one.op)
+    list[i] = one.cause == "" and one.op or ("%s %s %s"):format(one.op, one.code, one.cause)
+  end
+  return list
+end
+
+--- A script of which each line tells of a refusal: the causes expected.
+local function check(expected, script, wrapper)
+  assert.same(expected, causes(script, wrapper))
+end
+
+local function without(capability)
+  return ("setpriv --inh-caps=-all --bounding-set=-%s"):format(capability)
+end
+
+describe("a namespace is not joined", function()
+  it("where it is none, or another", function()
+    check({
+      "setns EINVAL not_ns_fd", "namespace ENOTTY not_ns_fd", "setns EINVAL type_mismatch",
+      "namespace EINVAL type_mismatch", "namespace ENOENT no_such_file",
+    }, [[
+      tell(sys.setns("/dev/null", "net"))
+      tell(sys.namespace("net", "/dev/null"))
+      tell(sys.setns("/proc/self/ns/uts", "net"))
+      tell(sys.namespace("net", "/proc/self/ns/uts"))
+      tell(sys.namespace("net", "/nowhere/net"))
+    ]])
+    local one <const> = told [[ tell(sys.setns("/proc/self/ns/uts", "net")) ]][1]
+    assert.equal("it is a uts namespace", one.why)
+  end)
+
+  it("that the caller is in already", function()
+    check({ "setns EINVAL same_userns", "join EINVAL same_userns" }, [[
+      tell(sys.setns("/proc/self/ns/user", "user"))
+      tell(run { join = { user = "self" } })
+    ]])
+  end)
+
+  it("by a caller that has threads", function()
+    local mnt <const> = ({
+      root = "setns EINVAL multithreaded", user = "setns EPERM no_cap_in_own", userns = "setns EPERM no_cap_in_target",
+    })[way]
+    check({ "setns EINVAL multithreaded", mnt }, [[
+      local child <close> = mapped { "user" }
+      local thread = threads.start "threads.post(1) threads.await(2)"
+      threads.await(1)
+      tell(sys.setns(child, "user"))
+      tell(sys.setns("/proc/self/ns/mnt", "mnt"))
+      threads.post(2)
+      thread:join()
+    ]], THREADS)
+    if way == "root" then
+      check({ "setns EUSERS multithreaded_time" }, [[
+        local thread = threads.start "threads.post(1) threads.await(2)"
+        threads.await(1)
+        tell(sys.setns("/proc/self/ns/time", "time"))
+        threads.post(2)
+        thread:join()
+      ]], THREADS)
+    end
+  end)
+
+  it("before the user namespace that it belongs to, where that takes privilege", function()
+    local script <const> = [[
+      local child <close> = mapped { "user", "net" }
+      local net <close> = assert(sys.namespace("net", child))
+      local user <close> = assert(sys.namespace("user", child))
+      tell(sys.setns(net))
+      tell(run { namespaces = {}, join = { net = child } })
+      tell(sys.setns(user))
+      tell(sys.setns(net))
+    ]]
+    if way == "user" then
+      check({ "setns EPERM no_cap_in_own", "join EPERM no_cap_in_own", "true", "true" }, script)
+      assert.matches("^join the user namespace that owns it first", told(script)[1].hint)
+    else
+      check({ "true", "true", "true", "true" }, script)
+      local cause <const> = way == "root" and "no_cap_in_own" or "no_cap_in_target"
+      check({ "setns EPERM " .. cause, "join EPERM " .. cause },
+        [[ tell(sys.setns("/proc/self/ns/net")) tell(run { namespaces = {}, join = { net = "self" } }) ]],
+        without "sys_admin")
+    end
+    if way == "root" then
+      assert.matches("CAP_SYS_CHROOT", told([[ tell(sys.setns("/proc/self/ns/mnt")) ]], without "sys_chroot")[1].why)
+    end
+  end)
+
+  it("of a user namespace above or beside the one that is joined", function()
+    check({ "setns EPERM no_cap_in_target", "setns EPERM no_cap_in_target" }, [[
+      local other <close> = mapped { "user", "net" }
+      local first, second = assert(sys.namespace("net", "self")), assert(sys.namespace("net", other))
+      enter()
+      tell(sys.setns(first))
+      tell(sys.setns(second))
+    ]])
+    if way == "user" then
+      check({ "join EPERM sibling_userns", "join EPERM no_cap_in_target" }, [[
+        local first <close> = mapped { "user", "net" }
+        local second <close> = mapped { "user", "net" }
+        tell(run { namespaces = {}, join = { user = first, net = second } })
+        tell(run { namespaces = {}, join = { user = first, net = "self" } })
+      ]])
+    end
+  end)
+
+  it("of a process that may not be looked into", function()
+    if way == "root" then
+      return check({ "true" }, [[ tell(sys.setns(sys.getpid(), "net")) ]])
+    end
+    check({ "namespace EACCES not_ptraceable", "setns EPERM not_ptraceable" },
+      [[ tell(sys.namespace("net", 1)) tell(sys.setns(1, "net")) ]])
+  end)
+
+  it("of a process that is not there, or has ended", function()
+    check({
+      "namespace ENOENT no_such_process", "setns ESRCH no_such_process", "pidfd_open ESRCH no_such_process",
+      "namespace ENOENT zombie", "setns ESRCH zombie",
+    }, [[
+      tell(sys.namespace("net", 4194303))
+      tell(sys.setns(4194303, "net"))
+      tell(sys.pidfd_open(4194303))
+      local child <close> = assert(sys.clone({}, function() end))
+      sys.poll({ { fd = child } }, 5)
+      tell(sys.namespace("net", child.pid))
+      tell(sys.setns(child.pid, "net"))
+    ]])
+  end)
+
+  if way ~= "user" then
+    it("where it is a pid namespace above", function()
+      check({ way == "root" and "setns EINVAL pidns_not_descendant" or "setns EPERM no_cap_in_target" }, [[
+        local first = assert(sys.namespace("pid", "self"))
+        assert(sys.clone("pid", function() tell(sys.setns(first)) end)):wait()
+      ]])
+    end)
+  end
+end)
+
+describe("ids are not mapped", function()
+  it("a second time, or where there is no new namespace", function()
+    check({ "uid_map EPERM already_mapped", "gid_map EPERM already_mapped", "setgroups EPERM deny_after_gid_map",
+      "setgroups EPERM allow_after_deny" }, [[
+      enter()
+      tell(sys.write_uid_map("self", { { inside = 0, outside = UID, count = 1 } }))
+      tell(sys.write_gid_map("self", { { inside = 0, outside = GID, count = 1 } }))
+      tell(sys.write_setgroups("self", "deny"))
+      tell(sys.write_setgroups("self", "allow"))
+    ]])
+    if way ~= "userns" then
+      check({ "uid_map EPERM wrong_ns" }, [[
+        tell(sys.write_uid_map("self", { { inside = 0, outside = UID, count = 1 } }))
+      ]])
+    end
+  end)
+
+  it("in the wrong order", function()
+    -- in a namespace that denies setgroups, the new one does from the start
+    local first <const> = way ~= "userns" and "gid_map EPERM setgroups_allow" or nil
+    check({ first or "true", first and "true" or "setgroups EPERM deny_after_gid_map",
+      first and "true" or "gid_map EPERM already_mapped",
+      "setgroups EPERM deny_after_gid_map" }, [[
+      assert(sys.unshare "user")
+      tell(sys.write_gid_map("self", { { inside = 0, outside = GID, count = 1 } }))
+      tell(sys.write_setgroups("self", "deny"))
+      tell(sys.write_gid_map("self", { { inside = 0, outside = GID, count = 1 } }))
+      tell(sys.write_setgroups("self", "deny"))
+    ]])
+  end)
+
+  it("that are others'", function()
+    check({ "uid_map EPERM single_id_rule", "uid_map EPERM single_id_rule", "true",
+      "gid_map EPERM single_id_rule" }, [[
+      assert(sys.unshare "user")
+      tell(sys.write_uid_map("self", { { inside = 0, outside = 54321, count = 1 } }))
+      local own, other = { inside = 0, outside = UID, count = 1 }, { inside = 1, outside = 7, count = 2 }
+      tell(sys.write_uid_map("self", { own, other }))
+      tell(sys.write_setgroups("self", "deny"))
+      tell(sys.write_gid_map("self", { { inside = 0, outside = 54321, count = 1 } }))
+    ]])
+    local expected <const> = {
+      root = "true", user = "uid_map EPERM single_id_rule", userns = "uid_map EPERM outer_unmapped",
+    }
+    check({ expected[way] }, [[
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(sys.write_uid_map(child, { { inside = 0, outside = 54321, count = 1 } }))
+    ]])
+    check({ way == "user" and "newuidmap EPERM subid_range" or expected[way] }, [[
+      tell(run { uid_map = { { inside = 0, outside = 54321, count = 1 } } })
+    ]], way == "userns" and NO_PATH or nil)
+  end)
+
+  if way == "user" then
+    it("without the program that may", function()
+      local one <const> = told([[
+        local own, other = { inside = 0, outside = UID, count = 1 }, { inside = 1, outside = 100000, count = 9 }
+        tell(run { uid_map = { own, other } })
+      ]], NO_PATH)[1]
+      assert.same({ "uid_map", "EPERM", "not_installed" }, { one.op, one.code, one.cause })
+      assert.matches("uidmap", one.hint)
+    end)
+  end
+
+  it("with uid 0 of the namespace above, without CAP_SETFCAP there", function()
+    local script <const> = [[
+      tell(run { uid_map = { { inside = 0, outside = 0, count = 1 } } })
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(sys.write_uid_map(child, { { inside = 0, outside = 0, count = 1 } }))
+    ]]
+    if way == "user" then
+      return check({ "uid_map EPERM not_installed", "uid_map EPERM single_id_rule" }, script, NO_PATH)
+    end
+    check({ "uid_map EPERM needs_setfcap", "uid_map EPERM needs_setfcap" }, script, without "setfcap")
+  end)
+
+  if way == "root" then
+    it("of others without CAP_SETUID", function()
+      check({ "uid_map EPERM needs_cap_setid" }, [[
+        tell(run { uid_map = { { inside = 0, outside = 54321, count = 2 } } })
+      ]], without "setuid" .. " " .. NO_PATH)
+    end)
+
+    it("through a read-only /proc", function()
+      check({ "uid_map EROFS proc_ro", "setgroups EROFS proc_ro" }, [[
+        tell(run {})
+        tell(sys.write_setgroups("self", "deny"))
+      ]], [[unshare -m sh -c 'mount -o remount,bind,ro /proc; exec "$@"' sh]])
+    end)
+  end
+
+  it("of a process that is another's, is gone, or hides itself", function()
+    check({ "uid_map ENOENT no_such_process" },
+      [[ tell(sys.write_uid_map(4194303, { { inside = 0, outside = UID, count = 1 } })) ]])
+    if way == "root" then
+      return
+    end
+    check({ "uid_map EACCES other_owner" },
+      [[ tell(sys.write_uid_map(1, { { inside = 0, outside = UID, count = 1 } })) ]])
+    check({ "uid_map EACCES zombie" }, [[
+      local child <close> = assert(sys.clone({}, function() end))
+      sys.poll({ { fd = child } }, 5)
+      tell(sys.write_uid_map(child.pid, { { inside = 0, outside = UID, count = 1 } }))
+    ]])
+    if way == "user" then
+      local list <const> = causes [[ sys.prctl("dumpable", false) tell(run {}) ]]
+      assert.matches("EACCES non_dumpable$", list[1])
+    end
+  end)
+end)
+
+-- ---- newuidmap and newgidmap --------------------------------------------------
+
+if way == "user" then
+  describe("newuidmap does not map", function()
+    local CHILD <const> = [[
+      local idtools = require "userns.idtools"
+      local child <close> = idle "user"
+      assert(child:ready())
+      local function map(outside, count)
+        tell(idtools.newuidmap(child.pid, { { inside = 0, outside = outside, count = count } }))
+      end
+    ]]
+
+    it("where it is not there", function()
+      check({ "newuidmap ENOENT not_installed" }, CHILD .. " map(100000, 10)", NO_PATH)
+    end)
+
+    it("where it is not set-uid", function()
+      local directory <const> = helper.directory()
+      assert(os.execute(("cp /usr/bin/newuidmap /usr/bin/newgidmap %s && chmod 755 %s/*"):format(directory, directory)))
+      local start <const> = helper.shell("sed -n 's/^userns-test:\\([0-9]*\\):.*/\\1/p' /etc/subuid").out:match "%d+"
+      local wrapper <const> = ("env PATH=%s:/usr/bin:/bin"):format(directory)
+      check({ "newuidmap EPERM not_setuid" }, CHILD .. ("map(%s, 10)"):format(start), wrapper)
+      check({ "newuidmap EPERM not_setuid" },
+        ([[ tell(run { uid_map = { { inside = 0, outside = %s, count = 10 } } }) ]]):format(start), wrapper)
+      helper.remove(directory)
+    end)
+
+    it("where the caller may gain no privilege", function()
+      local start <const> = helper.shell("sed -n 's/^userns-test:\\([0-9]*\\):.*/\\1/p' /etc/subuid").out:match "%d+"
+      check({ "newuidmap EPERM no_new_privs" }, CHILD .. ("map(%s, 10)"):format(start), "setpriv --no-new-privs")
+    end)
+
+    it("what /etc/subuid does not grant", function()
+      check({ "newuidmap EPERM subid_range" }, CHILD .. "map(1, 10)")
+      local list <const> = told [[ tell(run { uid_map = { { inside = 0, outside = 7, count = 10 } } }) ]]
+      assert.same({ "newuidmap", "EPERM", "subid_range" }, { list[1].op, list[1].code, list[1].cause })
+      assert.matches("/etc/subuid grants the caller %d+ to %d+, and 7 to 16 is not all in there", list[1].why)
+    end)
+
+    it("twice", function()
+      local start <const> = helper.shell("sed -n 's/^userns-test:\\([0-9]*\\):.*/\\1/p' /etc/subuid").out:match "%d+"
+      check({ "true", "newuidmap EPERM already_mapped" }, CHILD .. ("map(%s, 10) map(%s, 10)"):format(start, start))
+    end)
+  end)
+end
+
+-- ---- names, ids, capabilities ---------------------------------------------------
+
+describe("who runs the program is not set", function()
+  it("for want of a capability", function()
+    local wrapper <const> = way ~= "user" and "setpriv --inh-caps=-all --bounding-set=-all" or nil
+    local one_id <const> = way == "userns" and "true"
+    check({
+      "hostname EPERM no_cap_sys_admin", "domainname EPERM no_cap_sys_admin", one_id or "setuid EPERM no_cap_setuid",
+      one_id or "setgid EPERM no_cap_setgid", "bounding EPERM no_cap_setpcap", "securebits EPERM no_cap_setpcap",
+    }, ([[
+      local other = %s
+      tell(sys.sethostname "box")
+      tell(sys.setdomainname "box")
+      tell(sys.setresuid(other, other, other))
+      tell(sys.setresgid(other, other, other))
+      tell(sys.drop_bounding "net_raw")
+      tell(sys.set_securebits "noroot")
+    ]]):format(way == "userns" and "0" or "4711"), wrapper)
+  end)
+
+  it("where the uts namespace belongs to another user namespace", function()
+    check({ "hostname EPERM no_cap_in_target" }, [[ enter() tell(sys.sethostname "box") ]])
+  end)
+
+  it("to ids that are not mapped", function()
+    check({ "setuid EINVAL id_unmapped", "setgid EINVAL id_unmapped", "groups EPERM setgroups_denied" }, [[
+      enter()
+      tell(sys.setresuid(4711, 4711, 4711))
+      tell(sys.setresgid(4711, 4711, 4711))
+      tell(sys.setgroups { 0 })
+    ]])
+  end)
+
+  it("to capabilities that are lost", function()
+    check({ "capabilities EPERM cap_not_permitted", "ambient EPERM ambient_not_permitted" }, [[
+      assert(sys.setcaps { effective = "none", permitted = "none", inheritable = "none" })
+      tell(sys.setcaps { permitted = { "net_raw" } })
+      tell(sys.set_ambient "net_raw")
+    ]])
+  end)
+end)
+
+describe("a filter or a ruleset does not hold", function()
+  local ALLOW <const> = [[ local ALLOW = string.pack("<I2BBI4", 6, 0, 0, 0x7fff0000) ]]
+
+  it("without no_new_privs", function()
+    local wrapper <const> = way ~= "user" and "setpriv --inh-caps=-all --bounding-set=-all" or nil
+    check({ "seccomp EACCES no_new_privs" }, ALLOW .. "tell(sys.seccomp(ALLOW))", wrapper)
+  end)
+
+  it("that is no filter, or one too many", function()
+    check({ "seccomp EINVAL filter_invalid", "seccomp ENOMEM filters_too_long" }, ALLOW .. [[
+      assert(sys.prctl("no_new_privs", true))
+      tell(sys.seccomp(string.pack("<I2BBI4", 0x28, 0, 0, 1)))
+      local long = ALLOW:rep(4096)
+      local ok, err
+      repeat
+        ok, err = sys.seccomp(long)
+      until not ok
+      tell(ok, err)
+    ]])
+  end)
+end)
+
+-- ---- limits of the host -----------------------------------------------------------
+
+describe("for want of descriptors", function()
+  it("both floors say so, though not even a file of their own can be opened", function()
+    local list <const> = causes([[
+      local box = assert(userns.container {})
+      local list, fd = {}, sys.open "/dev/null"
+      while fd do
+        list[#list + 1], fd = fd, sys.open "/dev/null"
+      end
+      tell(sys.open "/dev/null")
+      tell(box:run { "/bin/true" })
+      tell(sys.namespace("net", "self"))
+    ]], [[sh -c 'ulimit -n 24; exec "$@"' sh]])
+    assert.matches(" EMFILE rlimit_nofile$", table.remove(list, 2))
+    assert.same({ "open EMFILE rlimit_nofile", "namespace EMFILE rlimit_nofile" }, list)
+  end)
+end)

@@ -1,0 +1,48 @@
+-- Switches that this machine's kernel has not got, thrown in guests: see
+-- spec/support/guest.sh.  Elsewhere there is nothing to run.
+local helper = require "spec.helper"
+local sys = require "userns.sys"
+local told = require "spec.support.told"
+
+if not helper.is_guest or helper.privilege ~= "root" then
+  return
+end
+
+local BECOME <const> = [[
+  assert(sys.setgroups {})
+  assert(sys.setresgid(65533, 65533, 65533))
+  assert(sys.setresuid(65533, 65533, 65533))
+  assert(sys.prctl("dumpable", true))
+]]
+
+--- What an ordinary user is told while a switch is thrown.
+local function with(switch, value, script)
+  local path <const> = "/proc/sys/kernel/" .. switch
+  local before <const> = helper.read(path)
+  helper.write(path, value)
+  local ok <const>, list <const> = pcall(told, BECOME .. script)
+  helper.write(path, before)
+  assert(ok, list)
+  return list
+end
+
+local release <const> = sys.uname().release
+
+describe("a user namespace of an ordinary user's", function()
+  if release:find "^6%.1%." then
+    it("is refused where kernel.unprivileged_userns_clone is 0", function()
+      for _, one in ipairs(with("unprivileged_userns_clone", "0", [[ tell(sys.unshare "user") tell(run {}) ]])) do
+        assert.same({ "EPERM", "sysctl_userns_clone" }, { one.code, one.cause })
+        assert.matches("unprivileged_userns_clone=1", one.hint)
+      end
+    end)
+  end
+
+  if release:find "^6%.12%." then
+    it("is worth nothing where AppArmor restricts it", function()
+      local list <const> = with("apparmor_restrict_unprivileged_userns", "1", [[ tell(run { hostname = "box" }) ]])
+      assert.equal("apparmor_userns", list[1].cause)
+      assert.matches("apparmor_restrict_unprivileged_userns=0", list[1].hint)
+    end)
+  end
+end)

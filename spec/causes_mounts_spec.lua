@@ -1,0 +1,453 @@
+-- Why mounts are refused: each refusal is produced, on both floors, in interpreters
+-- of their own.
+local helper = require "spec.helper"
+local told = require "spec.support.told"
+
+local way <const> = helper.privilege
+local is_root <const> = way == "root"
+
+local directory
+
+--- Puts the caller into namespaces in which it may mount, and ties nothing to the
+--- host.
+local ENTER <const> = (is_root and 'assert(sys.unshare "mnt")' or 'enter "mnt"')
+  .. ' assert(sys.mount { target = "/", options = "rprivate" })\n'
+
+--- The same, in a user namespace even for root.
+local NESTED <const> = 'enter "mnt" assert(sys.mount { target = "/", options = "rprivate" })\n'
+
+--- For each refusal of a script that has D for the test's directory: its cause, after
+--- a look at words of why and hint.
+local function check(script, expected, wrapper)
+  local list <const> = told(("local D = %q\n"):format(directory) .. script, wrapper)
+  assert.equal(#expected, #list)
+  for i, row in ipairs(expected) do
+    local one <const> = list[i]
+    assert.same({ row[1], row[2] }, { one.code, one.cause }, ("%d: %s; %s"):format(i, one.why, one.hint))
+    for j = 3, #row do
+      local text <const> = one.why .. "; " .. one.hint
+      assert.is_truthy(text:find((row[j]:gsub("^D", directory)), 1, true), text)
+    end
+  end
+end
+
+describe("the cause of a mount's refusal is told:", function()
+  before_each(function()
+    helper.count()
+    directory = helper.directory()
+    assert(os.execute(("cd %s && mkdir -m 777 a a/b up up/w work low mid && : >file && ln -s loop loop")
+      :format(directory)))
+  end)
+
+  after_each(function()
+    helper.remove(directory)
+    helper.check_count()
+  end)
+
+  -- ---- power ----------------------------------------------------------------
+
+  it("who may not mount", function()
+    check([[
+      assert(sys.unshare "user")
+      tell(sys.mount { target = D .. "/a", type = "tmpfs" })
+      tell(sys.fsopen "tmpfs")
+      tell(sys.open_tree(D, { clone = true }))
+      tell(sys.umount "/proc")
+      tell(sys.pivot_root(D, D))
+    ]], {
+      { "EPERM", "no_cap", "belongs to another user namespace", "mnt namespace" },
+      { "EPERM", "no_cap" }, { "EPERM", "no_cap" }, { "EPERM", "no_cap" }, { "EPERM", "no_cap" },
+    })
+    if way == "user" then
+      check([[
+        tell(sys.mount { target = D .. "/a", type = "tmpfs" })
+        tell(sys.chroot(D))
+      ]], { { "EPERM", "no_cap", "no CAP_SYS_ADMIN" }, { "EPERM", "no_cap", "CAP_SYS_CHROOT" } })
+    end
+  end)
+
+  it("Landlock on the host program", function()
+    helper.write(directory .. "/inner.lua", [[
+      local sys = require "userns.sys"
+      assert(sys.unshare { "user", "mnt" })
+      local tied, pivoted = { sys.mount { target = "/", options = "rprivate" } }, { sys.pivot_root("/tmp", "/tmp") }
+      for _, refused in ipairs { tied, pivoted } do
+        local err = refused[2]
+        print(table.concat({ err.op, err.code, err.cause, err.why, err.hint }, "\t"))
+      end
+    ]])
+    check([[
+      local box = assert(userns.container {
+        namespaces = {}, landlock = { fs = { { path = "/", allow = { "read", "execute", "write" } } } },
+      })
+      assert(box:run { "lua5.4", D .. "/inner.lua", inherit_env = true })
+    ]], { { "EPERM", "landlock", "restricted by Landlock" }, { "EPERM", "landlock" } })
+  end)
+
+  it("a filter on the host program", function()
+    for _, call in ipairs { "mount", "fsopen", "fsconfig", "fsmount", "move_mount", "open_tree", "mount_setattr" } do
+      check(([[
+        filter({ %q }, "EPERM")
+        tell(run { root = { type = "tmpfs" }, mounts = {
+          { type = "bind", source = "/usr", target = "/usr" }, { type = "tmpfs", target = "/t" },
+        } })
+      ]]):format(call), { { "EPERM", "seccomp", call .. "(2)" } })
+    end
+  end)
+
+  -- ---- paths ----------------------------------------------------------------
+
+  it("paths that lead nowhere", function()
+    local names <const> = {
+      { "/none/x", "ENOENT", "not_found", "D/none' does not exist" },
+      { "/file/x", "ENOTDIR", "not_directory", "D/file' is a file" },
+      { "/loop", "ELOOP", "symlink_loop", "D/loop'" },
+    }
+    local script <const>, expected <const> = { ENTER }, {}
+    for _, row in ipairs(names) do
+      script[#script + 1] = ([[
+        tell(sys.mount { source = D .. %q, target = D .. "/a", options = "bind" })
+        tell(sys.mount { target = D .. %q, type = "tmpfs" })
+        tell(sys.umount(D .. %q))
+        tell(sys.open_tree(D .. %q))
+        tell(run { mounts = { { type = "bind", source = D .. %q, target = "/mnt" } } })
+      ]]):gsub("%%q", ("%q"):format(row[1]))
+      for _ = 1, 5 do
+        expected[#expected + 1] = { row[2], row[3], row[4] }
+      end
+    end
+    check(table.concat(script, "\n"), expected)
+  end)
+
+  it("a source that the caller may not reach", function()
+    if is_root then
+      assert(os.execute(("cd %s && mkdir -p o/x && chown 12345 o && chmod 700 o"):format(directory)))
+    else
+      directory = directory .. "/../../root"
+    end
+    local name <const> = is_root and "/o/x" or "/x"
+    local script <const> = [[
+      tell(run { root = { type = "tmpfs" }, mounts = { { type = "bind", source = D .. NAME, target = "/x" } } })
+    ]]
+    check(script:gsub("NAME", ("%q"):format(name)), { { "EACCES", "not_searchable", "(mode 0700, owner " } })
+    directory = directory:gsub("/%.%./%.%./root$", "")
+  end)
+
+  it("files on directories, and directories on files", function()
+    check(ENTER .. [[
+      tell(sys.mount { source = D .. "/a", target = D .. "/file", options = "bind" })
+      tell(sys.mount { source = D .. "/file", target = D .. "/a", options = "bind" })
+      tell(sys.mount { target = D .. "/file", type = "tmpfs" })
+      local function inside(mount)
+        return run { root = { type = "tmpfs" }, mounts = {
+          { type = "file", target = "/f" }, { type = "dir", target = "/d" }, mount,
+        } }
+      end
+      tell(inside { type = "bind", source = D .. "/a", target = "/f" })
+      tell(inside { type = "bind", source = D .. "/file", target = "/d" })
+      tell(inside { type = "tmpfs", target = "/f" })
+    ]], {
+      { "ENOTDIR", "type_mismatch", "D/a' is a directory", "D/file' is a file" },
+      { "ENOTDIR", "type_mismatch" }, { "ENOTDIR", "not_directory", "D/file' is no directory" },
+      { "ENOTDIR", "type_mismatch", "'/f' in the container is none" },
+      { "EISDIR", "type_mismatch", "'/d' in the container is one" },
+      { "ENOTDIR", "not_directory", "'/f' is no directory" },
+    })
+  end)
+
+  it("places that would be made outside", function()
+    check([[
+      local root = { type = "bind", source = "/" }
+      tell(run { root = root, mounts = { { type = "tmpfs", target = D .. "/none/x" } } })
+      tell(run { root = root, mounts = { { type = "symlink", target = D .. "/l", source = "x" } } })
+      tell(run { root = root, mounts = { { type = "remount", target = D .. "/none", readonly = true } } })
+      tell(run({}, { "/bin/true", cwd = D .. "/none/x" }))
+      tell(run({}, { "/bin/true", cwd = D .. "/file" }))
+    ]], {
+      { "ENOENT", "target_missing", "D/none' does not exist in the container" }, { "EROFS", "not_own" },
+      { "ENOENT", "target_missing", "D/none'" }, { "ENOENT", "not_found", "D/none' does not exist" },
+      { "ENOTDIR", "not_directory", "D/file'" },
+    })
+  end)
+
+  it("devices", function()
+    check([[
+      tell(run { devices = { "/dev/none" } })
+      tell(run { devices = { D .. "/file" } })
+    ]], { { "ENOENT", "not_found", "'/dev/none'" }, { "ENODEV", "not_a_device", "D/file' is no device" } })
+    if is_root then
+      check(ENTER .. [[
+        assert(sys.mount { target = D .. "/a", type = "tmpfs", options = "nodev" })
+        assert(os.execute("mknod " .. D .. "/a/null c 1 3"))
+        tell(sys.open(D .. "/a/null"))
+      ]], { { "EACCES", "nodev", "D/a/null' lies on a mount with nodev" } })
+    end
+  end)
+
+  it("files made before ids are mapped", function()
+    check([[
+      assert(sys.unshare { "user", "mnt" })
+      assert(sys.mount { target = D .. "/a", type = "tmpfs", data = "mode=777" })
+      tell(sys.open(D .. "/a/x", { "write", "create" }))
+      tell(sys.mkdirat(assert(sys.open(D .. "/a", "directory")), "x"))
+    ]], { { "EOVERFLOW", "ids_unmapped", "uid_map" }, { "EOVERFLOW", "ids_unmapped" } })
+  end)
+
+  -- ---- copies and places -----------------------------------------------------
+
+  it("mounts that a user namespace may not uncover", function()
+    check(NESTED .. [[
+      tell(sys.mount { source = "/", target = D .. "/a", options = "bind" })
+      tell(sys.open_tree("/", { clone = true }))
+      tell(run { mounts = { { type = "bind", source = "/", target = "/mnt", recursive = false } } })
+    ]], {
+      { "EINVAL", "locked_children", "/proc", "recursively" }, { "EINVAL", "locked_children" },
+      { "EINVAL", "locked_children", "/proc", "recursive = true" },
+    })
+  end)
+
+  it("what is unbindable, locked, shared, or no mount", function()
+    check(NESTED .. [[
+      assert(sys.mount { source = D .. "/a", target = D .. "/a", options = "bind" })
+      tell(sys.mount { source = D .. "/a", target = D .. "/a/b", options = "move" })
+      assert(sys.mount { target = D .. "/a", options = "unbindable" })
+      tell(sys.mount { source = D .. "/a", target = D .. "/low", options = "bind" })
+      tell(sys.mount { source = D .. "/up", target = D .. "/low", options = "move" })
+      tell(sys.mount { source = "/proc", target = D .. "/low", options = "move" })
+      tell(sys.move_mount("/proc", D .. "/low"))
+      tell(sys.umount "/proc")
+      tell(sys.umount(D .. "/low"))
+      tell(sys.umount("/proc", { "expire", "detach" }))
+      tell(sys.mount { target = D .. "/low", options = { "remount", "bind", "readonly" } })
+      tell(sys.mount_setattr(D .. "/low", { set = "readonly" }))
+      assert(sys.mount { source = D .. "/up", target = D .. "/up", options = "bind" })
+      assert(sys.mount { target = "/", options = "rshared" })
+      tell(sys.mount { source = D .. "/up", target = D .. "/low", options = "move" })
+    ]], {
+      { "ELOOP", "into_itself", "D/a/b' lies below" }, { "EINVAL", "unbindable" }, { "EINVAL", "not_mount_point" },
+      { "EINVAL", "locked", "'/proc' came from" }, { "EINVAL", "locked" }, { "EINVAL", "locked" },
+      { "EINVAL", "not_mount_point", "D/low' is no mount point" }, { "EINVAL", "flag_conflict" },
+      { "EINVAL", "not_mount_point" }, { "EINVAL", "not_mount_point" }, { "EINVAL", "shared_parent" },
+    })
+  end)
+
+  it("mounts of another namespace", function()
+    check(ENTER .. [[
+      local child = idle "mnt"
+      assert(child:ready())
+      assert(sys.unshare "mnt")
+      tell(sys.mount { source = ("/proc/%d/root"):format(child.pid) .. D, target = D .. "/low", options = "bind" })
+    ]], { { "EINVAL", "other_mntns", "another mount namespace" } })
+  end)
+
+  it("attributes that are locked", function()
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/a", type = "tmpfs", options = { "nosuid", "noexec" } })
+      enter "mnt"
+      tell(sys.mount { target = D .. "/a", options = { "remount", "bind", "nosuid" } })
+      tell(sys.mount_setattr(D .. "/a", { clear = "noexec" }))
+      tell(run { root = { type = "bind", source = "/" }, mounts = { {
+        type = "remount", target = D .. "/a", options = "exec",
+      } } })
+    ]], {
+      { "EPERM", "locked_flags", "noexec", "repeat them in the options (noexec)" },
+      { "EPERM", "locked_flags", "noexec" }, { "EPERM", "locked_flags" },
+    })
+  end)
+
+  it("what is in use", function()
+    check(ENTER .. [[
+      assert(sys.mount { target = D .. "/a", type = "tmpfs" })
+      local file = assert(io.open(D .. "/a/f", "w"))
+      tell(sys.umount(D .. "/a"))
+      tell(sys.mount { target = D .. "/a", options = { "remount", "bind", "readonly" } })
+      file:close()
+      tell(sys.umount(D .. "/a", "expire"))
+      assert(sys.mkdirat(assert(sys.open(D .. "/a", "directory")), "b"))
+      assert(sys.mount { target = D .. "/a/b", type = "tmpfs" })
+      collectgarbage()
+      tell(sys.umount(D .. "/a"))
+    ]], {
+      { "EBUSY", "busy", "has a file open", "detach" }, { "EBUSY", "busy", "open for writing" },
+      { "EAGAIN", "not_expired" }, { "EBUSY", "busy", "D/a/b" },
+    })
+  end)
+
+  it("too many mounts", function()
+    check(NESTED .. [[
+      local file = assert(io.open("/proc/sys/user/max_mnt_namespaces", "w"))
+      assert(file:write("0"))
+      file:close()
+      tell(sys.open_tree(D, { clone = true }))
+      local context = assert(sys.fsopen "tmpfs")
+      assert(context:create())
+      tell(context:mount())
+    ]], { { "ENOSPC", "limit_mnt", "0 here" }, { "ENOSPC", "limit_mnt" } })
+  end)
+
+  -- ---- file systems ----------------------------------------------------------
+
+  it("file systems that are not there, or not for user namespaces", function()
+    check(NESTED .. [[
+      tell(sys.mount { target = D .. "/a", type = "zebrafs" })
+      tell(sys.fsopen "zebrafs")
+      tell(sys.mount { target = D .. "/a" })
+      tell(sys.mount { target = D .. "/a", type = "ext4", source = D .. "/file" })
+      tell(assert(sys.fsopen "debugfs"):create())
+      tell(sys.mount { target = D .. "/a", type = "proc" })
+      tell(sys.mount { target = D .. "/a", type = "sysfs" })
+      tell(sys.mount { target = D .. "/a", type = "mqueue" })
+      tell(sys.mount { target = D .. "/a", type = "cgroup2" })
+      tell(assert(sys.fsopen "proc"):create())
+      assert(sys.unshare "pid")
+      tell(sys.mount { target = D .. "/a", type = "proc" })
+    ]], {
+      { "ENODEV", "unknown_fs", "'zebrafs'", "modprobe zebrafs" }, { "ENODEV", "unknown_fs" }, { "EINVAL", "no_type" },
+      { "EPERM", "fs_not_userns", "ext4" }, { "EPERM", "fs_not_userns", "debugfs" }, { "EPERM", "no_pidns" },
+      { "EPERM", "no_netns" }, { "EPERM", "no_ipcns", "an ipc namespace" }, { "EPERM", "no_cgroupns" },
+      { "EPERM", "no_pidns" }, { "EPERM", "no_pidns", "mount it in a child" },
+    })
+  end)
+
+  it("what the kernel says of options", function()
+    check(NESTED .. [[
+      tell(sys.mount { target = D .. "/a", type = "tmpfs", data = "mode=700,size=zebra" })
+      tell(sys.mount { target = D .. "/a", type = "tmpfs", data = "uid=123456" })
+      tell(sys.mount { target = D .. "/a", type = "devpts", data = "gid=5" })
+      local context = assert(sys.fsopen "tmpfs")
+      tell(context:set("size", "zebra"))
+      tell(context:set("zebra", "1"))
+    ]], {
+      { "EINVAL", "fs_log", "Bad value for 'size'", "'size=zebra'" },
+      { "EINVAL", "fs_log", "Invalid uid '123456'", "map that id" }, { "EINVAL", "fs_log", "Invalid gid '5'" },
+      { "EINVAL", "fs_log", "Bad value for 'size'" }, { "EINVAL", "fs_log", "Unknown parameter 'zebra'" },
+    })
+  end)
+
+  it("what a new proc or sysfs would show", function()
+    local wrapper <const> = (is_root and "unshare -m" or "unshare -Ur -m")
+      .. " --propagation private sh -c 'mount -t tmpfs none /proc/fs && mount -t tmpfs none /sys/kernel/mm"
+      .. " && exec \"$@\"' sh "
+    check([[
+      tell(run { mounts = { { type = "proc", target = "/proc" } } })
+      tell(run { mounts = { { type = "sysfs", target = "/sys" } } })
+    ]], {
+      { "EPERM", "too_revealing", "covered on the one here: /proc/fs", "systempaths=unconfined", "procMount" },
+      { "EPERM", "too_revealing", "/sys/kernel/mm" },
+    }, wrapper)
+    check([[
+      assert(sys.mount { target = "/mnt", type = "proc" })
+    ]], {}, "unshare -Ur -m -p -f")
+    check([[
+      tell(sys.mount { target = "/mnt", type = "proc" })
+      local context = assert(sys.fsopen "proc")
+      assert(context:create())
+      tell(context:mount())
+    ]], { { "EPERM", "too_revealing", "/proc/fs" }, { "EPERM", "too_revealing" } },
+      wrapper .. "unshare -Ur -m -p -f")
+  end)
+
+  -- ---- overlays ---------------------------------------------------------------
+
+  it("layers that cannot be stacked", function()
+    check(NESTED .. [[
+      local function overlay(data)
+        tell(sys.mount { target = D .. "/mid", type = "overlay", data = (data:gsub("@", D)) })
+      end
+      overlay "lowerdir=@/none,upperdir=@/up,workdir=@/work,userxattr"
+      overlay "lowerdir=@/file,upperdir=@/up,workdir=@/work,userxattr"
+      overlay "lowerdir=@/low,upperdir=@/up,userxattr"
+      overlay "upperdir=@/up,workdir=@/work,userxattr"
+      overlay "lowerdir=@/low"
+      overlay "lowerdir=@/a:@/a/b"
+      overlay "lowerdir=@/low,upperdir=@/up,workdir=@/up/w,userxattr"
+      overlay "lowerdir=@/low,upperdir=/proc/fs,workdir=/proc/driver,userxattr"
+      overlay "lowerdir=/sys:@/low"
+      overlay "lowerdir=@/low:@/a,zebra=on"
+      overlay "lowerdir=@/low:@/a,metacopy=on"
+      assert(sys.mount { target = D .. "/work", type = "tmpfs" })
+      overlay "lowerdir=@/low,upperdir=@/up,workdir=@/work,userxattr"
+      assert(sys.mount { target = D .. "/work", type = "overlay", data = ("lowerdir=@/low:@/a"):gsub("@", D) })
+      overlay "lowerdir=@/low,upperdir=@/work,workdir=@/work,userxattr"
+      assert(sys.mount { target = D .. "/up", type = "overlay", data = ("lowerdir=@/work:@/up"):gsub("@", D) })
+      overlay "lowerdir=@/up:@/a"
+    ]], {
+      { "ENOENT", "not_found", "D/none', the lower directory" }, { "EINVAL", "not_directory", "D/file" },
+      { "EINVAL", "no_workdir" }, { "EINVAL", "no_lowerdir" }, { "EINVAL", "one_layer" },
+      { "ELOOP", "layers_overlap", "D/a/b' lies in" }, { "EINVAL", "layers_overlap", "D/up/w' lies in" },
+      { "EINVAL", "upper_unsupported", "'/proc/fs' lies on proc" }, { "EINVAL", "locked_children", "/sys" },
+      { "EINVAL", "fs_log", "Unknown parameter 'zebra'" }, { "EPERM", "needs_userxattr" },
+      { "EINVAL", "work_elsewhere" }, { "EINVAL", "upper_unsupported", "lies on overlay" },
+      { "EINVAL", "stacking_depth", "D/up'" },
+    })
+    check([[
+      local function overlay(fields)
+        fields.type, fields.target = "overlay", "/mnt"
+        tell(run { mounts = { fields } })
+      end
+      overlay { lower = D .. "/none", upper = "tmpfs" }
+      overlay { lower = D .. "/file", upper = "tmpfs" }
+      overlay { lower = { D .. "/a", D .. "/a/b" } }
+      overlay { lower = D .. "/low", upper = D .. "/up", work = D .. "/up/w" }
+      overlay { lower = D .. "/low", upper = D .. "/up", work = "/dev/shm" }
+      overlay { lower = D .. "/low", upper = "/proc/fs", work = "/proc/driver" }
+      overlay { lower = "/sys", upper = "tmpfs" }
+      overlay { lower = "/proc", upper = "tmpfs" }
+    ]], {
+      { "ENOENT", "not_found", "D/none'" }, { "EINVAL", "not_directory", "D/file'" },
+      { "ELOOP", "layers_overlap", "D/a/b' lies in" }, { "EINVAL", "layers_overlap" }, { "EINVAL", "work_elsewhere" },
+      { "EINVAL", "upper_unsupported", "proc" }, { "EINVAL", "locked_children" }, { "EINVAL", "layer_unsupported" },
+    })
+  end)
+
+  -- ---- ids and roots ------------------------------------------------------------
+
+  it("ids that are not shifted", function()
+    check(ENTER .. [[
+      tell(run { mounts = { { type = "bind", source = "/proc", target = "/mnt", idmap = true } } })
+    ]], { { "EINVAL", "idmap_unsupported", "on proc" } })
+    check(NESTED .. [[
+      tell(run { mounts = { { type = "bind", source = D, target = "/mnt", idmap = true } } })
+    ]], { { "EPERM", "idmap_not_owner", "may administer the file system" } })
+    if is_root then
+      check(ENTER .. [[
+        local child = mapped "user"
+        local tree = assert(sys.open_tree(D, { clone = true }))
+        tell(sys.mount_setattr(tree, { userns = sys.namespace("user", "self") }))
+        assert(sys.write_gid_map(child, { { inside = 0, outside = 0, count = 1 } }))
+        assert(sys.mount_setattr(tree, { userns = sys.namespace("user", child) }))
+        tell(sys.mount_setattr(tree, { userns = sys.namespace("user", child) }))
+        tell(sys.mount_setattr(D, { userns = sys.namespace("user", child) }))
+      ]], { { "EPERM", "idmap_init_userns" }, { "EPERM", "idmap_again" }, { "EINVAL", "idmap_attached" } })
+    end
+  end)
+
+  it("roots that are not taken", function()
+    check(NESTED .. [[
+      tell(sys.pivot_root(D .. "/up", D .. "/up"))
+      tell(sys.pivot_root(D .. "/none", D .. "/none"))
+      assert(sys.mount { source = D .. "/up", target = D .. "/up", options = "bind" })
+      tell(sys.pivot_root(D .. "/up", D .. "/work"))
+      assert(sys.mount { target = D .. "/work", type = "tmpfs" })
+      tell(sys.pivot_root(D .. "/up", D .. "/work"))
+      assert(sys.mount { target = "/", options = "rshared" })
+      tell(sys.pivot_root(D .. "/up", D .. "/up"))
+      assert(sys.mount { target = "/", options = "rprivate" })
+      tell(sys.pivot_root("/proc", "/proc/fs"))
+      tell(sys.chroot(D .. "/file"))
+      assert(sys.chroot(D .. "/a"))
+      tell(sys.pivot_root("/b", "/b"))
+    ]], {
+      { "EINVAL", "not_mount_point", "D/up' is no mount point" }, { "ENOENT", "not_found" },
+      { "EBUSY", "same_root" }, { "EINVAL", "old_outside", "D/work' is not below" }, { "EINVAL", "shared_parent" },
+      { "EINVAL", "locked", "'/proc' came from" }, { "ENOTDIR", "not_directory" }, { "EINVAL", "not_mount_point" },
+    })
+    check(NESTED .. [[
+      assert(sys.mount { source = D .. "/a", target = D .. "/a", options = "bind" })
+      assert(os.execute("mkdir -p " .. D .. "/a/b/c/d"))
+      assert(sys.mount { target = D .. "/a/b/c/d", type = "tmpfs" })
+      assert(sys.chroot(D .. "/a/b"))
+      tell(sys.pivot_root("/c/d", "/c/d"))
+    ]], { { "EINVAL", "chrooted" } })
+  end)
+end)

@@ -1,0 +1,121 @@
+-- What is made of evidence that this kernel does not produce, and that the rows of
+-- causes can be relied on.
+local causes <const> = require "userns.causes"
+local diagnose <const> = require "userns.diagnose"
+local sys <const> = require "userns.sys"
+
+--- The host as a spec has it: nothing can be looked at but what is given.
+local function source(given)
+  return setmetatable(given or {}, { __index = function()
+    return function() end
+  end })
+end
+
+local function refused(op, code, syscall, more)
+  local err <const> = sys.error { op = op, code = code, syscall = syscall, message = "m" }
+  for key, value in pairs(more or {}) do
+    err[key] = value
+  end
+  return err
+end
+
+local ROOTED <const> = { id = 1, parent = 0, target = "/", root = "/", type = "ext4", options = {}, super_options = {},
+  unbindable = false }
+
+describe("the cause of what this kernel does not refuse is told:", function()
+  local function of_call(err, arguments, given)
+    return diagnose.call(err, arguments, source(given))
+  end
+
+  it("the root of an initramfs", function()
+    local err <const> = of_call(refused("pivot_root", "EINVAL", "pivot_root"), { "/new", "/new" }, {
+      mounts = function()
+        return { setmetatable({ type = "rootfs", parent = 1 }, { __index = ROOTED }) }
+      end,
+      mount_of = function(path)
+        return { id = path == "/" and 1 or 2, root = true }
+      end,
+    })
+    assert.equal("initramfs_root", err.cause)
+  end)
+
+  it("too many mounts", function()
+    local err <const> = of_call(refused("mount", "ENOSPC", "mount"),
+      { { source = "/a", target = "/b", options = "rbind" } }, {
+        read = function(path)
+          return path == "/proc/sys/fs/mount-max" and "2\n" or nil
+        end,
+        mounts = function()
+          return { ROOTED, setmetatable({ id = 2, target = "/a" }, { __index = ROOTED }) }
+        end,
+      })
+    assert.same({ "mount_max" }, { err.cause })
+    assert.matches("2 here, and this one has 2", err.why)
+  end)
+
+  it("a read-only proc in sight", function()
+    local proc <const> = setmetatable({ id = 2, target = "/proc", type = "proc", options = { "ro" } },
+      { __index = ROOTED })
+    local err <const> = of_call(refused("mount", "EPERM", "mount"), { { target = "/mnt", type = "proc" } }, {
+      mounts = function()
+        return { ROOTED, proc }
+      end,
+      stat = function(path)
+        return path == "/proc/self/ns/user" and { inode = 7, type = "file" } or nil
+      end,
+      namespace = function()
+        local same = {}
+        function same.id() return 7 end
+        function same.type() return "mnt" end
+        function same.userns() return setmetatable({}, { __index = same, __close = function() end }) end
+        return setmetatable({}, { __index = same, __close = function() end })
+      end,
+      capabilities = function()
+        return { "sys_admin" }
+      end,
+      landlock_abi = function()
+        return 0
+      end,
+    })
+    assert.equal("too_revealing", err.cause)
+    assert.matches("read%-only", err.why)
+  end)
+
+  it("32 bits on a kernel that may have none", function()
+    local found <const> = { item = 1, depth = 0, path = "/p", type = "file", format = "elf", bits = 32, machine = 3,
+      elf_type = 2, caps = 0, noexec = false }
+    local err <const> = of_call(refused("exec", "ENOEXEC", "execveat", { path = "/p", found = found }),
+      { "/p", { "p" } })
+    assert.is_nil(err.found)
+    assert.is_true(err.cause ~= nil or #err.causes > 0)
+  end)
+end)
+
+describe("no cause is claimed", function()
+  it("where nothing can be looked at", function()
+    for _, row in ipairs {
+      { "mount", "EPERM", "mount", { { target = "/a", type = "tmpfs" } } },
+      { "mount", "EINVAL", "mount", { { source = "/a", target = "/b", options = "bind" } } },
+      { "umount", "EINVAL", "umount2", { "/a" } }, { "pivot_root", "EINVAL", "pivot_root", { "/a", "/a" } },
+      { "mount", "ENOENT", "mount", { { target = "/a", type = "tmpfs" } } },
+    } do
+      local err <const> = diagnose.call(refused(row[1], row[2], row[3]), row[4], source())
+      assert.is_nil(err.cause, ("%s %s: %s"):format(row[1], row[2], err.cause))
+      assert.is_true(err.causes == nil or #err.causes > 1)
+    end
+  end)
+end)
+
+describe("a row of causes", function()
+  it("has a word, and says why and what to do", function()
+    for _, row in ipairs(causes) do
+      local name <const> = ("%s of %s"):format(row.cause, row.subject)
+      assert.matches("^[%l%d_]+$", row.cause)
+      for _, field in ipairs { "why", "hint" } do
+        local text <const> = row[field]
+        assert.is_true(type(text) == "function" or type(text) == "string" and #text >= 10, name .. ": " .. field)
+      end
+      assert.is_true(type(row.why) == "string" or type(row.about) == "string" and #row.about >= 10, name .. ": about")
+    end
+  end)
+end)
