@@ -103,7 +103,7 @@ $(MODULE): $(MODULE_OBJECTS) | $(BUILD)/userns
 
 $(INIT): $(INIT_OBJECTS) | $(BUILD)/userns
 	$(CC) $(CFLAGS) $(CHILD) -static -nostdlib -nostartfiles \
-		-Wl,-z,noexecstack -o $@ $^
+		-Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $^
 
 $(BUILD)/obj/%.o: csrc/%.c Makefile | $(BUILD)/obj
 	$(COMPILE) -fPIC -fvisibility=hidden -pthread $(MODE) -c -o $@ $<

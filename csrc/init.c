@@ -72,13 +72,20 @@ static void *map(int fd, size_t size, int flags)
     return map_at(NULL, fd, size, flags);
 }
 
+/* At once with its pages: a fault each would cost more. */
+static void *map_file(int fd, int flags)
+{
+    long size = raw_syscall(SYS_lseek, fd, 0, 2 /* SEEK_END */, 0, 0, 0);
+    return map(fd, (size_t)size, flags | MAP_POPULATE);
+}
+
 static struct arena *map_arena(int fd)
 {
-    struct arena *head = map(fd, sizeof *head, MAP_PRIVATE);
-    size_t size = head->size, room = arena_room(head);
-    raw_syscall(SYS_munmap, (long)head, sizeof *head, 0, 0, 0, 0);
+    struct arena *arena = map_file(fd, MAP_PRIVATE);
+    size_t size = arena->size, room = arena_room(arena);
     if (room == size)
-        return map(fd, size, MAP_PRIVATE);
+        return arena;
+    raw_syscall(SYS_munmap, (long)arena, (long)size, 0, 0, 0, 0);
     return map_at(map(-1, room, MAP_PRIVATE | MAP_ANONYMOUS), fd, size,
                   MAP_PRIVATE | MAP_FIXED);
 }
@@ -164,10 +171,8 @@ _Noreturn void userns_main(char **argv);
 _Noreturn void userns_main(char **argv)
 {
     struct child child = {.terminal = -1, .root = -1, .empty = -1};
-    int arena = take_number(argv[1]);
-    child.arena = map_arena(arena);
-    child.control =
-        map(take_number(argv[2]), sizeof *child.control, MAP_SHARED);
+    child.arena = map_arena(take_number(argv[1]));
+    child.control = map_file(take_number(argv[2]), MAP_SHARED);
     child.stack = map(-1, STACK_SIZE, MAP_PRIVATE | MAP_ANONYMOUS);
     userns_run_until_clone(&child);
     long pid = create(&child);

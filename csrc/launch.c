@@ -23,7 +23,14 @@
 
 #define GUARD_SIZE 65536 /* as large as the largest page */
 
-/* What begins the memory of a launch, before the arena. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Of the stack, what every child uses. */
+#define STACK_USUAL 8192
+
+/* What the memory of a launch holds before the arena. */
 struct head {
     struct control control;
     struct child child;
@@ -77,26 +84,50 @@ void userns_launch_init(struct launch *l)
         l->handed[what] = -1;
 }
 
-int userns_launch_begin(struct launch *l, const struct arena *program)
+/* Below the stack lies the guard; above it, at once, what is copied in: that
+   and the stack's upper end are sure to be touched, here and by the child. */
+static int map_room(struct room *room, size_t data)
+{
+    size_t stack = GUARD_SIZE + STACK_SIZE;
+    char *memory = mmap(NULL, stack + data, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return -1;
+    *room = (struct room){memory, stack + data};
+    (void)madvise(memory + stack - STACK_USUAL, STACK_USUAL + data,
+                  MADV_POPULATE_WRITE);
+    return mprotect(memory, GUARD_SIZE, PROT_NONE);
+}
+
+void userns_free_room(struct room *room)
+{
+    if (room->memory != NULL)
+        munmap(room->memory, room->size);
+    *room = (struct room){NULL, 0};
+}
+
+int userns_launch_begin(struct launch *l, const struct arena *program,
+                        struct room *home)
 {
     size_t front = round_up(sizeof(struct head), 64);
-    size_t data = round_up(front + program->size, GUARD_SIZE);
-    l->size = data + GUARD_SIZE + STACK_SIZE;
-    l->memory = mmap(NULL, l->size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (l->memory == MAP_FAILED) {
-        l->memory = NULL;
-        return -1;
+    l->home = home;
+    if (home != NULL) {
+        l->room = *home;
+        *home = (struct room){NULL, 0};
     }
-    struct head *head = l->memory;
-    l->arena = (struct arena *)(void *)((char *)l->memory + front);
+    if (l->room.memory == NULL &&
+        map_room(&l->room, front + program->size) != 0)
+        return -1;
+    char *memory = l->room.memory;
+    struct head *head = (void *)(memory + GUARD_SIZE + STACK_SIZE);
+    l->arena = (struct arena *)(void *)((char *)head + front);
+    l->head = head;
     l->control = &head->control;
     l->child = &head->child;
-    l->stack = (char *)l->memory + data + GUARD_SIZE;
+    l->stack = memory + GUARD_SIZE;
+    head->control = (struct control){0};
     memcpy(l->arena, program, program->size);
-    void *guard = mmap((char *)l->memory + data, GUARD_SIZE, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    return guard == MAP_FAILED ? -1 : 0;
+    return 0;
 }
 
 /* ---- what the child hands over ----------------------------------------- */
@@ -226,7 +257,7 @@ static int share_control(struct launch *l, uint32_t step)
     if (ftruncate(l->control_fd, sizeof *l->control) != 0)
         return fail(l, step, SYS_ftruncate);
     void *control = mmap(NULL, sizeof *l->control, PROT_READ | PROT_WRITE,
-                         MAP_SHARED, l->control_fd, 0);
+                         MAP_SHARED | MAP_POPULATE, l->control_fd, 0);
     if (control == MAP_FAILED)
         return fail(l, step, SYS_mmap);
     l->control = control;
@@ -235,7 +266,7 @@ static int share_control(struct launch *l, uint32_t step)
 
 static int prepare_image(struct launch *l, const struct step_image *s)
 {
-    struct head *head = l->memory;
+    struct head *head = l->head;
     uint32_t step = s->step.number;
     l->executable =
         userns_above_stdio(open(text(l, s->path), O_PATH | O_CLOEXEC));
@@ -393,8 +424,11 @@ static bool is_over(const struct launch *l)
 
 static void await_end(struct launch *l)
 {
-    while (!is_over(l))
+    while (has_tid(l->control)) {
         sleep_while(&l->control->tid, load(&l->control->tid));
+        if (is_over(l))
+            break;
+    }
 }
 
 /* Until the child has come to its next wait; -1 if it has ended instead. */
@@ -570,18 +604,20 @@ void userns_unmap_control(struct control *control)
 /* Lets go of what only the set-up needs. */
 static void shed(struct launch *l)
 {
-    struct head *head = l->memory;
     userns_close_fd(&l->host);
     userns_close_fd(&l->executable);
     userns_close_fd(&l->arena_fd);
     userns_close_fd(&l->control_fd);
     userns_close_fd(&l->image_pidfd);
     userns_close_fd(&l->hand[1]);
-    if (head != NULL && l->control == &head->control)
+    if (l->head != NULL && l->control == &l->head->control)
         l->control = NULL;
-    if (head != NULL)
-        munmap(head, l->size);
-    l->memory = NULL;
+    l->head = NULL;
+    if (l->home != NULL && l->home->memory == NULL) {
+        *l->home = l->room;
+        l->room = (struct room){NULL, 0};
+    }
+    userns_free_room(&l->room);
 }
 
 void userns_launch_end(struct launch *l)

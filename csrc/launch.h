@@ -6,14 +6,27 @@
 
 #include "step.h"
 
+struct head;
 struct keeper;
+
+/* Memory for a launch - the child's stack, control words, the arena - which the
+   next one of the same program has again: mapping it and touching it the first
+   time costs more than all that is done in it. */
+struct room {
+    void *memory; /* NULL: none yet, or a launch has it */
+    size_t size;
+};
+
+void userns_free_room(struct room *room);
 
 /* Everything that one launch holds; userns_launch_end gives it back. */
 struct launch {
-    void *memory; /* arena, control words, the child's stack */
-    size_t size;
+    struct room room;
+    struct room
+        *home; /* for who does not know whether it is there still: NULL */
+    struct head *head; /* in the room, as are the next four */
     struct arena *arena;
-    struct control *control;
+    struct control *control; /* or, of a separate image, in a file */
     struct child *child;
     char *stack;
     struct image *image; /* NULL: the child shares the host's memory */
@@ -42,8 +55,10 @@ struct launch {
 /* Nothing is open, nothing mapped. */
 void userns_launch_init(struct launch *l);
 
-/* Copies the program's arena and maps what the launch needs; -1 with errno. */
-int userns_launch_begin(struct launch *l, const struct arena *program);
+/* Copies the program's arena into the room it finds at home, or else a new one,
+   which goes there in the end; NULL: nowhere.  -1 with errno. */
+int userns_launch_begin(struct launch *l, const struct arena *program,
+                        struct room *home);
 
 /* Creates the child and goes through the parent's steps until the program is
    executed: 0.  Else -1, with the failure filled in, and no child left. */

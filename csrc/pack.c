@@ -22,6 +22,7 @@ struct program {
     char *data;
     size_t used;
     size_t size;
+    struct room room;
 };
 
 struct packer {
@@ -32,6 +33,7 @@ struct packer {
     uint32_t taken; /* descriptors that steps get from Lua */
     bool waits;     /* for its program */
     at descriptors;
+    enum op op; /* of the last step */
 };
 
 static at reserve(struct packer *p, size_t size)
@@ -372,12 +374,15 @@ static const struct {
     /* clang-format on */
 };
 
-static enum op op_by_name(lua_State *L, const char *name)
+/* Looked for from the op of the step before on: often it is the same. */
+static enum op op_by_name(struct packer *p, const char *name)
 {
-    for (unsigned op = 0; op < OP_COUNT; op++)
+    for (unsigned i = 0; i < OP_COUNT; i++) {
+        unsigned op = (p->op + i) % OP_COUNT;
         if (strcmp(ops[op].name, name) == 0)
-            return (enum op)op;
-    luaL_error(L, "unknown step '%s'", name);
+            return p->op = (enum op)op;
+    }
+    luaL_error(p->L, "unknown step '%s'", name);
     return OP_COUNT;
 }
 
@@ -452,7 +457,7 @@ static void pack_step(struct packer *p, at steps, uint32_t i)
     lua_geti(p->L, 1, (lua_Integer)i + 1);
     luaL_checktype(p->L, -1, LUA_TTABLE);
     lua_getfield(p->L, -1, "op");
-    enum op op = op_by_name(p->L, luaL_checkstring(p->L, -1));
+    enum op op = op_by_name(p, luaL_checkstring(p->L, -1));
     lua_pop(p->L, 1);
     s.step = (struct step){(uint16_t)op, ops[op].side, i + 1};
     pack_operands(p, &s);
@@ -524,7 +529,7 @@ static int sys_pack(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     struct program *program = lua_newuserdatauv(L, sizeof *program, 0);
-    *program = (struct program){NULL, 0, 0};
+    *program = (struct program){0};
     luaL_setmetatable(L, METATABLE);
     struct packer packer = {.L = L, .program = program};
     luaL_checkstack(L, 16, "plan");
@@ -566,13 +571,17 @@ static int program_gc(lua_State *L)
 {
     struct program *program = luaL_checkudata(L, 1, METATABLE);
     free(program->data);
-    *program = (struct program){NULL, 0, 0};
+    userns_free_room(&program->room);
+    *program = (struct program){0};
     return 0;
 }
 
-const struct arena *userns_check_program(lua_State *L, int arg)
+const struct arena *userns_check_program(lua_State *L, int arg,
+                                         struct room **ret_room)
 {
-    const struct program *program = luaL_checkudata(L, arg, METATABLE);
+    struct program *program = luaL_checkudata(L, arg, METATABLE);
+    if (ret_room != NULL)
+        *ret_room = &program->room;
     return (const struct arena *)(const void *)program->data;
 }
 

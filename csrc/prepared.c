@@ -106,7 +106,7 @@ static bool read_message(lua_State *L, int program, int numbers,
                          struct message *ret)
 {
     memset(ret, 0, sizeof *ret);
-    ret->late = userns_check_program(L, program);
+    ret->late = userns_check_program(L, program, NULL);
     const struct descriptors *fds = late_descriptors(ret->late);
     luaL_argcheck(L, fds != NULL, program, "descriptors and exec expected");
     luaL_checktype(L, numbers, LUA_TTABLE);
@@ -145,14 +145,14 @@ static bool is_ours(const struct launch *l)
 static struct launch *check_led(lua_State *L, int arg)
 {
     struct launch *l = luaL_checkudata(L, arg, METATABLE);
-    luaL_argcheck(L, l->memory == NULL, arg, "the child has not been led");
+    luaL_argcheck(L, l->head == NULL, arg, "the child has not been led");
     return l;
 }
 
 static struct launch *check_new(lua_State *L, int arg)
 {
     struct launch *l = luaL_checkudata(L, arg, METATABLE);
-    luaL_argcheck(L, l->memory != NULL, arg, "the child has been led");
+    luaL_argcheck(L, l->head != NULL, arg, "the child has been led");
     return l;
 }
 
@@ -178,7 +178,7 @@ static int return_failed(lua_State *L, struct launch *l, int top)
  */
 static int sys_prepare(lua_State *L)
 {
-    const struct arena *program = userns_check_program(L, 1);
+    const struct arena *program = userns_check_program(L, 1, NULL);
     luaL_argcheck(L, userns_is_prepared(program), 1,
                   "the plan does not wait for its program");
     if (!lua_isnoneornil(L, 2))
@@ -188,7 +188,7 @@ static int sys_prepare(lua_State *L)
     userns_launch_init(l);
     luaL_setmetatable(L, METATABLE);
     lua_insert(L, 2); /* the function is third, as in launch */
-    if (userns_launch_begin(l, program) != 0)
+    if (userns_launch_begin(l, program, NULL) != 0)
         return userns_fail(L, "launch", "mmap", errno, NULL);
     l->call = userns_call_step;
     l->context = L;

@@ -113,7 +113,9 @@ static void bind_descriptors(lua_State *L, int arg, const struct launch *l)
 
 static int launch_gc(lua_State *L)
 {
-    userns_launch_end(luaL_checkudata(L, 1, METATABLE));
+    struct launch *l = luaL_checkudata(L, 1, METATABLE);
+    l->home = NULL; /* may have been collected */
+    userns_launch_end(l);
     return 0;
 }
 
@@ -213,7 +215,8 @@ int userns_return_launched(lua_State *L, const struct handles *h,
  */
 static int sys_launch(lua_State *L)
 {
-    const struct arena *program = userns_check_program(L, 1);
+    struct room *room;
+    const struct arena *program = userns_check_program(L, 1, &room);
     luaL_checktype(L, 2, LUA_TTABLE);
     if (!lua_isnoneornil(L, 3))
         luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -225,7 +228,7 @@ static int sys_launch(lua_State *L)
     struct launch *l = lua_newuserdatauv(L, sizeof *l, 0);
     userns_launch_init(l);
     luaL_setmetatable(L, METATABLE);
-    if (userns_launch_begin(l, program) != 0)
+    if (userns_launch_begin(l, program, room) != 0)
         return userns_fail(L, "launch", "mmap", errno, NULL);
     bind_descriptors(L, 2, l);
     l->call = userns_call_step;

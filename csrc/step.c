@@ -84,37 +84,39 @@ long step_close_others(struct child *c)
 
 /* A host may have closed its standard streams; the next descriptors that the
    set-up opens must not become the program's. */
-static long fill_stdio(struct child *c)
+static long fill_stdio(struct child *c, int flags)
 {
-    for (int fd = 0; fd <= 2; fd++) {
-        if (CALL(c, fcntl, fd, F_GETFD) == -EBADF) {
-            long null = CALL(c, openat, AT_FDCWD, "/dev/null", O_RDWR);
-            if (null < 0)
-                return null;
-        }
+    long error = 0;
+    for (int fd = 0; fd <= 2 && error >= 0; fd++) {
+        error = CALL(c, fcntl, fd, F_SETFD, flags);
+        if (error == -EBADF)
+            error = CALL(c, openat, AT_FDCWD, "/dev/null",
+                         O_RDWR | (flags != 0 ? O_CLOEXEC : 0), 0);
     }
-    return 0;
+    return error < 0 ? error : 0;
 }
 
-static long set_cloexec(struct child *c, int flags)
+static long set_flags(struct child *c, int flags)
 {
     const int32_t *kept = in_arena(c, c->arena->kept);
-    for (uint32_t i = 0; i < c->arena->kept_count; i++) {
-        long error = CALL(c, fcntl, kept[i], F_SETFD, flags);
-        /* 0 to 2 are listed even where the host has closed them. */
-        if (error < 0 && kept[i] > 2)
-            return error;
-    }
-    return 0;
+    long error = fill_stdio(c, flags);
+    for (uint32_t i = 0; i < c->arena->kept_count && error == 0; i++)
+        if (kept[i] > 2)
+            error = CALL(c, fcntl, kept[i], F_SETFD, flags);
+    return error;
+}
+
+/* Closes every descriptor that is not kept, and gives those these flags. */
+static long keep_only(struct child *c, int flags)
+{
+    long error = step_close_others(c);
+    return error != 0 ? error : set_flags(c, flags);
 }
 
 long userns_do_close_fds(struct child *c, const struct step_close_fds *s)
 {
     (void)s;
-    long error = step_close_others(c);
-    if (error == 0)
-        error = fill_stdio(c);
-    return error != 0 ? error : set_cloexec(c, FD_CLOEXEC);
+    return keep_only(c, FD_CLOEXEC);
 }
 
 static bool is_target(const struct descriptors *fds, long fd)
@@ -323,11 +325,7 @@ _Noreturn void userns_run_image(void *arg)
     /* Who is prepared holds none of the host's streams while it waits. */
     long error = c->arena->late == 0 ? 0 : step_close_range(c, 0, 2);
     if (error == 0)
-        error = step_close_others(c);
-    if (error == 0)
-        error = fill_stdio(c);
-    if (error == 0)
-        error = set_cloexec(c, 0);
+        error = keep_only(c, 0);
     if (error == 0)
         error = CALL(c, execveat, image->executable, "", image->argv, nothing,
                      AT_EMPTY_PATH);

@@ -206,6 +206,12 @@ struct child {
     int terminal;     /* the program's, once it is made */
     int root;         /* of the container's tree, once it is attached */
     int empty;        /* an empty read-only directory, once one is needed */
+
+    /* A directory of the container's own in which something has been made; its
+       path is the beginning of a string of that length.  0: none. */
+    int place;
+    const char *place_path;
+    size_t place_length;
     struct {
         struct robust_list_head head;
         struct robust_list tid; /* stands for the one in the control words */

@@ -68,10 +68,17 @@ long userns_do_open(struct child *c, const struct step_open *s)
     return error != 0 ? error : check_source(s, &st);
 }
 
-long step_move_to(struct child *c, long mount, long target)
+static long move_to(struct child *c, long mount, long target)
 {
     return CALL(c, move_mount, mount, "", target, "",
                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* What is remembered may be covered now. */
+long step_move_to(struct child *c, long mount, long target)
+{
+    step_forget_place(c);
+    return move_to(c, mount, target);
 }
 
 static long configure(struct child *c, long fs, char **options)
@@ -98,9 +105,8 @@ static long configure(struct child *c, long fs, char **options)
     return error;
 }
 
-/* A mount that is not attached yet; its file system is the container's own. */
-long step_new_mount(struct child *c, const char *type, char **options,
-                    uint64_t attrs)
+static long new_mount(struct child *c, const char *type, char **options,
+                      uint64_t attrs)
 {
     long fs = CALL(c, fsopen, type, FSOPEN_CLOEXEC);
     if (fs < 0)
@@ -110,7 +116,15 @@ long step_new_mount(struct child *c, const char *type, char **options,
     if (fd < 0)
         step_find_log(c, fs);
     shut(fs);
-    error = fd < 0 ? fd : step_own(c, fd);
+    return fd;
+}
+
+/* A mount that is not attached yet; its file system is the container's own. */
+long step_new_mount(struct child *c, const char *type, char **options,
+                    uint64_t attrs)
+{
+    long fd = new_mount(c, type, options, attrs);
+    long error = fd < 0 ? fd : step_own(c, fd);
     if (error == 0)
         return fd;
     shut(fd);
@@ -127,16 +141,22 @@ static bool is_directory(struct child *c, long fd)
    way round make has refused. */
 static long put(struct child *c, long mount, long target, unsigned mode)
 {
-    bool mismatch = !S_ISDIR(mode) && is_directory(c, target);
+    long error = move_to(c, mount, target);
+    bool mismatch =
+        error == -EINVAL && !S_ISDIR(mode) && is_directory(c, target);
     c->syscall = SYS_move_mount;
-    return mismatch ? -EISDIR : step_move_to(c, mount, target);
+    return mismatch ? -EISDIR : error;
 }
 
-/* Attaches a mount inside the root. */
+/* Attaches a mount inside the root.  In a place that is new it covers nothing
+   on the way to the directory that this was made in. */
 long step_attach(struct child *c, long mount, char *path, unsigned mode)
 {
-    long target = step_make(c, path, mode);
+    bool made;
+    long target = step_make(c, path, mode, &made);
     long error = target < 0 ? target : put(c, mount, target, mode);
+    if (!made)
+        step_forget_place(c);
     shut(target);
     return error;
 }
@@ -174,14 +194,11 @@ static long bind_tree(struct child *c, const struct step_bind *s, long tree)
     return error == 0 && late ? step_set_attrs(c, tree, attr, true) : error;
 }
 
+/* The descriptor goes when the program is executed, with all others. */
 long userns_do_bind(struct child *c, const struct step_bind *s)
 {
     int tree = *slot(c, s->slot);
-    if (tree < 0)
-        return 0; /* optional, and not there */
-    long error = bind_tree(c, s, tree);
-    shut(tree);
-    return error;
+    return tree < 0 ? 0 /* optional, and not there */ : bind_tree(c, s, tree);
 }
 
 /* Over the host's root, where the host's tree stays in sight: a path's lookup
@@ -232,9 +249,9 @@ static long empty_tree(struct child *c)
 {
     if (c->empty >= 0)
         return copy_tree(c, c->empty, false);
-    long fd = step_new_mount(c, "tmpfs", NULL,
-                             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-                                 MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    long fd = new_mount(c, "tmpfs", NULL,
+                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                            MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (fd >= 0)
         c->empty = (int)fd;
     return fd;
@@ -303,17 +320,20 @@ long userns_do_readonly(struct child *c, const struct step_readonly *s)
 
 long userns_do_remount(struct child *c, const struct step_remount *s)
 {
+    const char *path = text(c, s->target);
+    bool root = path != NULL && path[0] == '/' && path[1] == '\0';
     long fd = s->slot >= 0 ? *slot(c, s->slot)
-                           : step_resolve(c, text(c, s->target), O_PATH);
+              : root       ? c->root
+                           : step_resolve(c, path, O_PATH);
     if (fd < 0) {
-        step_find_place(c, c->root, text(c, s->target));
+        step_find_place(c, c->root, path);
         return fd;
     }
     struct mount_attr attr = step_attr(s->attrs);
     attr.attr_clr |= s->clear;
     attr.propagation = s->propagation;
     long error = step_set_attrs(c, fd, attr, s->recursive);
-    if (s->slot < 0)
+    if (s->slot < 0 && !root)
         shut(fd);
     return error;
 }

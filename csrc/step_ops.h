@@ -127,7 +127,8 @@ bool step_is_owned(struct child *c, long fd);
 long step_resolve(struct child *c, const char *path, uint64_t flags);
 long step_resolve_in(struct child *c, long root, const char *path,
                      uint64_t flags);
-long step_make(struct child *c, char *path, unsigned mode);
+long step_make(struct child *c, char *path, unsigned mode, bool *ret_made);
+void step_forget_place(struct child *c);
 long step_is_inside(struct child *c);
 
 /* step_found.c: what a refusal is about, in the control words; none of these

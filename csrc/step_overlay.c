@@ -197,7 +197,8 @@ static long in_slot(struct child *c, int64_t number)
 long userns_do_overlay(struct child *c, const struct step_overlay *s)
 {
     struct layers l = LAYERS(c, s);
-    long place = step_make(c, text(c, s->target), S_IFDIR | 0755U);
+    bool made;
+    long place = step_make(c, text(c, s->target), S_IFDIR | 0755U, &made);
     if (place < 0)
         return place;
     long fd = build(c, &l, s->scratch, place);

@@ -110,12 +110,53 @@ static char *cut_name(char *path)
     return slash;
 }
 
+void step_forget_place(struct child *c)
+{
+    if (c->place != 0)
+        shut(c->place);
+    c->place = 0;
+}
+
+/* The path is a string of the arena that begins with the directory's. */
+static void remember_place(struct child *c, long fd, const char *path)
+{
+    step_forget_place(c);
+    c->place = (int)fd;
+    c->place_path = path;
+    c->place_length = strlen(path);
+}
+
+static bool is_place(const struct child *c, const char *path)
+{
+    if (c->place == 0)
+        return false;
+    for (size_t i = 0; i < c->place_length; i++)
+        if (path[i] == '\0' || path[i] != c->place_path[i])
+            return false;
+    return path[c->place_length] == '\0';
+}
+
+/* The directory at this path, if it is the container's own; it stays open for
+   what is made in it next. */
+static long open_place(struct child *c, const char *path)
+{
+    if (is_place(c, path))
+        return c->place;
+    long fd = step_resolve(c, *path == '\0' ? "/" : path, O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    if (!step_is_owned(c, fd)) {
+        shut(fd);
+        return -ENOENT;
+    }
+    remember_place(c, fd, path);
+    return fd;
+}
+
 static long make_in(struct child *c, long parent, const char *name,
                     unsigned mode)
 {
     long error;
-    if (!step_is_owned(c, parent))
-        return -ENOENT;
     if ((mode & S_IFMT) == S_IFDIR)
         error = CALL(c, mkdirat, parent, name, mode & 07777U);
     else
@@ -128,12 +169,18 @@ static long make_in(struct child *c, long parent, const char *name,
 static long make_last(struct child *c, char *path, unsigned mode)
 {
     char *slash = cut_name(path);
-    long parent =
-        step_resolve(c, slash == path ? "/" : path, O_PATH | O_DIRECTORY);
-    long fd = parent < 0 ? parent : make_in(c, parent, slash + 1, mode);
+    long parent = open_place(c, path);
     *slash = '/';
-    shut(parent);
-    return fd;
+    return parent < 0 ? parent : make_in(c, parent, slash + 1, mode);
+}
+
+/* Mostly several things are made in one directory: there it is tried first. */
+static long make_in_place(struct child *c, char *path, unsigned mode)
+{
+    char *slash = cut_name(path);
+    bool here = is_place(c, path);
+    *slash = '/';
+    return here ? make_last(c, path, mode) : -EEXIST;
 }
 
 /* Opens the path as far as end, whose last name is made if it is missing. */
@@ -156,10 +203,14 @@ static char *next_end(char *p)
     return p;
 }
 
-static long make(struct child *c, char *path, unsigned mode)
+static long make(struct child *c, char *path, unsigned mode, bool *ret_made)
 {
-    long fd =
-        step_resolve(c, path, O_PATH | (S_ISDIR(mode) ? O_DIRECTORY : 0U));
+    long fd = make_in_place(c, path, mode);
+    *ret_made = true;
+    if (fd != -EEXIST)
+        return fd;
+    fd = step_resolve(c, path, O_PATH | (S_ISDIR(mode) ? O_DIRECTORY : 0U));
+    *ret_made = fd == -ENOENT;
     if (fd == -ENOENT)
         fd = make_last(c, path, mode); /* mostly its directory is there */
     if (fd != -ENOENT)
@@ -173,10 +224,12 @@ static long make(struct child *c, char *path, unsigned mode)
 }
 
 /* Opens a path inside the root (O_PATH); what is missing of it is made where
-   the tree is the container's own, directories on the way with mode 0755. */
-long step_make(struct child *c, char *path, unsigned mode)
+   the tree is the container's own, directories on the way with mode 0755.  What
+   is mounted there may lie over the place that is remembered unless it was made
+   now. */
+long step_make(struct child *c, char *path, unsigned mode, bool *ret_made)
 {
-    long fd = make(c, path, mode);
+    long fd = make(c, path, mode, ret_made);
     if (fd < 0)
         step_find_place(c, c->root, path);
     return fd;
@@ -195,11 +248,13 @@ static long give(struct child *c, long fd, int64_t uid, int64_t gid,
 /* mkdirat takes no set-id bits, and the directory may have been there. */
 long userns_do_dir(struct child *c, const struct step_dir *s)
 {
-    long place = step_make(c, text(c, s->target), S_IFDIR | (unsigned)s->mode);
+    bool made;
+    long place =
+        step_make(c, text(c, s->target), S_IFDIR | (unsigned)s->mode, &made);
     if (place < 0)
         return place;
     long error = 0;
-    if (step_is_owned(c, place)) {
+    if (made || step_is_owned(c, place)) {
         long fd =
             CALL(c, openat, place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
         error = fd < 0 ? fd : give(c, fd, s->uid, s->gid, s->mode);
@@ -223,11 +278,12 @@ static long fill_file(struct child *c, long fd, const struct step_file *s)
 
 long userns_do_file(struct child *c, const struct step_file *s)
 {
+    bool made;
     char *path = text(c, s->target);
-    long made = step_make(c, path, S_IFREG | (unsigned)s->mode);
-    if (made < 0)
-        return made;
-    shut(made);
+    long place = step_make(c, path, S_IFREG | (unsigned)s->mode, &made);
+    if (place < 0)
+        return place;
+    shut(place);
     /* Not to wait for a FIFO's reader. */
     long fd = step_resolve(c, path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
@@ -239,20 +295,31 @@ long userns_do_file(struct child *c, const struct step_file *s)
     return error;
 }
 
+/* The directories on the way to a name are made as for anything else. */
+static long make_place(struct child *c, char *path)
+{
+    bool made;
+    if (is_place(c, path))
+        return c->place;
+    long fd = *path == '\0' ? step_resolve(c, "/", O_PATH)
+                            : step_make(c, path, S_IFDIR | 0755U, &made);
+    if (fd < 0)
+        return fd;
+    if (!step_is_owned(c, fd)) {
+        shut(fd);
+        return -EROFS;
+    }
+    remember_place(c, fd, path);
+    return fd;
+}
+
 long userns_do_symlink(struct child *c, const struct step_symlink *s)
 {
-    char *path = text(c, s->target);
-    char *slash = cut_name(path);
-    long parent = slash == path ? step_resolve(c, "/", O_PATH)
-                                : step_make(c, path, S_IFDIR | 0755U);
+    char *slash = cut_name(text(c, s->target));
+    long parent = make_place(c, text(c, s->target));
     *slash = '/';
-    if (parent < 0)
-        return parent;
-    long error = step_is_owned(c, parent)
-                     ? CALL(c, symlinkat, text(c, s->to), parent, slash + 1)
-                     : -EROFS;
-    shut(parent);
-    return error;
+    return parent < 0 ? parent
+                      : CALL(c, symlinkat, text(c, s->to), parent, slash + 1);
 }
 
 /* Where the working directory is inside the root; the kernel calls the path of

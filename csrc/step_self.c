@@ -253,14 +253,17 @@ long userns_do_seccomp(struct child *c, const struct step_seccomp *s)
    be outside (CVE-2024-21626). */
 long userns_do_chdir(struct child *c, const struct step_chdir *s)
 {
+    const char *path = text(c, s->path);
+    if (path[0] == '/' && path[1] == '\0')
+        return CALL(c, chdir, path); /* the root itself */
     struct open_how how = {
         .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
         .resolve = RESOLVE_NO_MAGICLINKS,
     };
-    long fd = CALL(c, openat2, AT_FDCWD, text(c, s->path), &how, sizeof how);
+    long fd = CALL(c, openat2, AT_FDCWD, path, &how, sizeof how);
     long error = fd < 0 ? fd : CALL(c, fchdir, fd);
     if (error < 0)
-        step_find_place(c, AT_FDCWD, text(c, s->path));
+        step_find_place(c, AT_FDCWD, path);
     shut(fd);
     if (error == 0)
         error = step_is_inside(c);

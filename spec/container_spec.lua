@@ -1,4 +1,5 @@
 local helper = require "spec.helper"
+local sys = require "userns.sys"
 local userns = require "userns"
 local subids = require "userns.subids"
 
@@ -59,6 +60,24 @@ describe("container", function()
       assert.equal(FIRST, assert(box:run(first)).stdout)
       assert.equal(variant[2], assert(box:run(other)).stdout)
     end
+  end)
+
+  it("makes a program's plan once, also where programs take turns", function()
+    local box <const> = assert(userns.container {})
+    local pack <const>, count = sys.pack, 0
+    finally(function()
+      sys.pack = pack
+    end)
+    sys.pack = function(plan)
+      count = count + 1
+      return pack(plan)
+    end
+    for _ = 1, 3 do
+      for i = 1, 4 do
+        assert.equal(i .. "\n", assert(box:run { "/bin/echo", tostring(i), stdout = "capture" }).stdout)
+      end
+    end
+    assert.equal(4, count)
   end)
 
   it("is not changed by what becomes of the description", function()

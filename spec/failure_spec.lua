@@ -240,7 +240,8 @@ end
 
 -- ---- the host's own calls --------------------------------------------------
 
--- What the host asks for between the launch's first call and its last.
+-- What the host asks for between the launch's first call and its wait for the
+-- small executable, or else for the program.
 local REQUESTS <const> = {}
 for word in ("fcntl ftruncate memfd_create mmap openat pidfd_open write"):gmatch("%S+") do
   REQUESTS[word] = true
@@ -252,7 +253,7 @@ local function launch_calls(trace)
   for i, call in ipairs(calls) do
     if call.name == "pidfd_open" and call.nth == 1 then
       list = {}
-    elseif call.name == "munmap" and #list > 0 then
+    elseif call.name == "waitid" and #list > 0 then
       break
     end
     list[#list + 1] = REQUESTS[call.name] and calls[i] or nil

@@ -46,7 +46,7 @@ function container.new(description)
       return nil, error_object.invalid(problems)
     end
   end
-  return setmetatable({ [PRIVATE] = { description = d } }, metatable)
+  return setmetatable({ [PRIVATE] = { description = d, kept = {} } }, metatable)
 end
 
 --- The sequence that parent and child would go through, as data that prints
@@ -90,21 +90,33 @@ local function fingerprint(spec, what)
   return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
 end
 
---- The packed plan of a process: the last one again, when nothing it was made
+-- Programs that take turns find their plans packed; each keeps the memory of its
+-- launches.
+local KEPT <const> = 4
+
+--- The packed plan of a process: one of the last again, when nothing it was made
 --- of has changed.
 local function pack(box, spec, what, key)
   local facts <const>, err = host.facts(box.description)
   if not facts then
     return nil, err
   end
-  if not box.last or box.last.key ~= key or box.last.facts ~= facts then
-    local plan <const>, why = compile.compile(box.description, spec, facts, what)
-    if not plan then
-      return nil, why
+  local kept <const> = box.kept
+  for i, packed in ipairs(kept) do
+    if packed.key == key and packed.facts == facts then
+      table.insert(kept, table.remove(kept, i))
+      return packed
     end
-    box.last = { key = key, facts = facts, plan = plan, program = sys.pack(plan) }
   end
-  return box.last
+  local plan <const>, why = compile.compile(box.description, spec, facts, what)
+  if not plan then
+    return nil, why
+  end
+  if #kept == KEPT then
+    table.remove(kept, 1)
+  end
+  kept[#kept + 1] = { key = key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan) }
+  return kept[#kept]
 end
 
 --- In a child of its own, from the start.
@@ -114,7 +126,7 @@ local function launch_fresh(box, spec, what, key, hold)
     return nil, err
   end
   local plan <const> = packed.plan
-  local set <const>, why = stdio.open(spec, stdio.entries(plan), plan.owner)
+  local set <const>, why = stdio.open(spec, packed.entries, plan.owner)
   if not set then
     return nil, why
   end

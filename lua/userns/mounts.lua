@@ -24,8 +24,12 @@ local READONLY <const> = { "bus", "fs", "irq", "sys", "sysrq-trigger" }
 -- A word that takes back the default it contradicts.
 local CONTRARY <const> = { suid = "nosuid", dev = "nodev", exec = "noexec" }
 
---- Attributes: the defaults less what words take back, plus what they add.
+--- Attributes: the defaults, a list of the caller's own, less what words take
+--- back, plus what they add.
 local function attrs(defaults, words, readonly)
+  if #words == 0 and not readonly then
+    return defaults
+  end
   local set <const>, list <const> = {}, {}
   local function put(word)
     if not set[word] then

@@ -389,13 +389,18 @@ local function report_stranger(key, fields, report, path)
 end
 
 local function check_known(value, fields, report, path, known)
-  local strangers <const> = sorted_keys(value, function(key)
+  local function is_strange(key)
     return not known[key] and not (known[1] and math.type(key) == "integer")
-  end)
-  for _, key in ipairs(strangers) do
-    report_stranger(key, fields, report, path)
   end
-  return #strangers == 0
+  for key in next, value do
+    if is_strange(key) then
+      for _, stranger in ipairs(sorted_keys(value, is_strange)) do
+        report_stranger(stranger, fields, report, path)
+      end
+      return false
+    end
+  end
+  return true
 end
 
 local function by_name(fields, array)
@@ -419,11 +424,10 @@ function types.record(fields, name, array)
       end
       local ok = check_known(value, fields, report, path, known)
       for _, field in ipairs(fields) do
-        local at <const> = member(path, field.name)
         if value[field.name] ~= nil then
-          ok = field.type.check(value[field.name], report, at) and ok
+          ok = field.type.check(value[field.name], report, member(path, field.name)) and ok
         elseif field.required then
-          report(at, ("missing (%s)"):format(field.type.name))
+          report(member(path, field.name), ("missing (%s)"):format(field.type.name))
           ok = false
         end
       end

@@ -55,15 +55,16 @@ local function check_argv(process, prefix, report, needed)
 end
 
 local function add_rules(problems, table_of_rules, value, bad, prefix)
+  local function report(path, message, cause)
+    problems[#problems + 1] = { field = prefix .. path, message = message, cause = cause }
+  end
   for _, rule in ipairs(table_of_rules) do
     local judged = true
     for _, field in ipairs(rule.reads) do
       judged = judged and not bad[field]
     end
     if judged then
-      rule.check(value, function(path, message, cause)
-        problems[#problems + 1] = { field = prefix .. path, message = message, cause = cause }
-      end)
+      rule.check(value, report)
     end
   end
 end
