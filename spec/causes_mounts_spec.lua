@@ -451,3 +451,18 @@ describe("the cause of a mount's refusal is told:", function()
     ]], { { "EINVAL", "chrooted" } })
   end)
 end)
+
+describe("a file system without the namespace that it shows", function()
+  it("is refused with its cause before anything is tried", function()
+    local userns <const> = require "userns"
+    for type, row in pairs {
+      proc = { "pid", "no_pidns" }, sysfs = { "net", "no_netns" }, mqueue = { "ipc", "no_ipcns" },
+      cgroup = { "cgroup", "no_cgroupns" },
+    } do
+      local mounts <const> = { { type = type, target = "/mnt" } }
+      local box <const>, err <const> = userns.container { share = row[1], mounts = mounts }
+      assert.is_nil(box)
+      assert.same({ "EINVALID", row[2], "mounts[1].type" }, { err.code, err.cause, err.field })
+    end
+  end)
+end)

@@ -137,7 +137,7 @@ end
 --- The fields of the error that a call returned, without the advice.
 function helper.failure(done, err)
   assert.is_nil(done)
-  return (helper.told(err))
+  return (helper.fields(err))
 end
 
 --- What a script prints that printed each of these.
@@ -312,7 +312,7 @@ function helper.refusal(description, process)
   if not plan then
     assert.same(unplanned, err)
   end
-  local fields <const>, advice <const> = helper.told(err)
+  local fields <const>, advice <const> = helper.fields(err)
   if fields.step then
     local step <const> = plan[fields.step]
     assert.same({ op = step.op, side = step.side }, { op = fields.op, side = fields.side })

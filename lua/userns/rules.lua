@@ -204,7 +204,8 @@ rules.description = {
         local namespace <const> = MOUNT_NEEDS[mount.type]
         if namespace and not d.namespaces[namespace] and not d.join[namespace] then
           report(("mounts[%d].type"):format(i),
-            ("%s needs a new %s namespace, and this container has none"):format(mount.type, namespace))
+            ("%s needs a new %s namespace, and this container has none"):format(mount.type, namespace),
+            ("no_%sns"):format(namespace))
         elseif namespace and d.join[namespace] and d.namespaces.user then
           -- who mounts it must have a say over what it shows
           report(("mounts[%d].type"):format(i),
