@@ -256,9 +256,9 @@ describe("The plan of a cgroup", function()
   it("is refused where no hierarchy has the controller", function()
     local plan <const>, err <const> = try({ cgroup = { memory = "1M", pids = 5 } }, "hybrid")
     assert.is_nil(plan)
-    assert.same(unavailable("cgroup.pids", "no cgroup hierarchy has the controller pids", HANDED), helper.fields(err))
+    assert.same(unavailable("cgroup.pids", "no cgroup hierarchy has the controller pids", HANDED), err)
     local _, other <const> = try({ cgroup = { io = { { device = "8:0", rbps = 1 } } } }, "docker")
-    assert.same(unavailable("cgroup.io", "no cgroup hierarchy has the controller io", HANDED), helper.fields(other))
+    assert.same(unavailable("cgroup.io", "no cgroup hierarchy has the controller io", HANDED), other)
   end)
 
   it("is refused where there is no hierarchy, or the caller is out of sight", function()
@@ -267,11 +267,11 @@ describe("The plan of a cgroup", function()
       outside = unavailable("cgroup", "no cgroup of the caller's is in sight", HANDED),
     } do
       local _, err <const> = try({ cgroup = {} }, where)
-      assert.same(expected, helper.fields(err))
+      assert.same(expected, err)
     end
     local _, err <const> = try({ cgroup = { memory = "1M" } }, "outside")
     assert.same(unavailable("cgroup.parent", "the caller's own cgroup is not in sight",
-      "name a cgroup that is, by its path below /sys/fs/cgroup"), helper.fields(err))
+      "name a cgroup that is, by its path below /sys/fs/cgroup"), err)
   end)
 end)
 

@@ -14,7 +14,7 @@ for op in ([[
   cgroup image idmap take namespace join clone close_fds pdeathsig raise_limit await enter_cgroup meet hook hold
   release oom_score time undumpable rlimit open setgid groups setuid unshare pty init setsid keyring personality nice
   affinity umask chdir ruleset path_rule port_rule bounding capabilities no_new_privs terminal landlock descriptors
-  signals examine seccomp exec leave
+  signals ready serve examine seccomp exec leave
 ]]):gmatch("%S+") do
   HARMLESS[op] = true
 end

@@ -148,9 +148,10 @@ describe("nested containers", function()
     local result <const> = helper.shell(("LUA_PATH=%s LUA_CPATH=%s lua5.4 %s"):format(
       helper.quote(package.path), helper.quote(package.cpath), path))
     helper.remove(path:match("^(.*)/"))
-    assert.equal(("%d\tclone\tENOSPC\tuser namespaces nest 33 levels deep, and /proc/sys/user/max_*_namespaces counts "
-      .. "all of a user's: one of these limits is reached, here or in a namespace above\n"):format(
-        33 - DEPTH[helper.privilege]), result.out)
+    local told <const> = ("%d\tclone\tENOSPC\t"):format(33 - DEPTH[helper.privilege])
+    assert.equal(told, result.out:sub(1, #told))
+    -- the levels above are out of sight: it may be another limit
+    assert.is_truthy(result.out:find("user namespaces nest 33 levels deep and no deeper", 1, true), result.out)
     assert.equal(9, result.code)
   end)
 end)

@@ -264,6 +264,7 @@ describe("userns.sys.close_range", function()
 
   -- Opens five descriptors in a row, and says which are open still.
   local ROW <const> = [[
+    collectgarbage("stop")
     local row = {}
     for i = 1, 5 do
       row[i] = sys.open("/dev/null"):fileno()
@@ -276,7 +277,6 @@ describe("userns.sys.close_range", function()
       end
       return table.concat(list, " ")
     end
-    collectgarbage("stop")
   ]]
 
   it("closes the descriptors from one to another", function()

@@ -333,15 +333,10 @@ end
 
 -- ---- the network ----------------------------------------------------------
 
-local function exists(path)
-  local fd <close> = sys.open(path, "path")
-  return fd ~= nil
-end
-
 --- Whether it runs: it takes longer than all the rest to serve a namespace.
 function tries.uplink(type)
   return function()
-    local path <const> = tool.find(type, exists)
+    local path <const> = tool.find(type)
     if not path then
       return nil, network.not_installed(type)
     end
