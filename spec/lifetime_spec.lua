@@ -40,7 +40,7 @@ describe("a container whose time is over", function()
       local reader <const>, writer <const> = assert(sys.pipe())
       local result <const> = helper.run({ init = init }, {
         "/bin/sh", "-c", "sleep 1000 & (sleep 1000 &) ; setsid sleep 1000 & echo started >&3; exec sleep 1000",
-        fds = { [3] = writer }, timeout = 0.3,
+        fds = { [3] = writer }, timeout = helper.is_guest and 10 or 1,
       })
       writer:close()
       assert.same({ true, "SIGKILL" }, { result.timed_out, result.signal })
