@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "raw.h"
 
 /* Enough for run, which has little on its stack. */
 #define STACK_SIZE (65536 + (size_t)PTHREAD_STACK_MIN)
@@ -23,6 +25,10 @@ struct keeper {
     sem_t done; /* run has returned */
     sem_t left; /* pidfd says what to wait for */
     int pidfd;
+    uint32_t *mark;
+    struct robust_list_head
+        held;                 /* by the thread: the mark, until it is let go */
+    struct robust_list entry; /* stands for the mark */
 };
 
 bool userns_has_threads(void)
@@ -38,9 +44,31 @@ static void wait_for(sem_t *sem)
     }
 }
 
+/* What a thread holds in its list of robust futexes the kernel marks as soon as
+   it ends, before anybody else hears of that.  libc's list is of no use to this
+   thread: it locks nothing. */
+static void hold_mark(struct keeper *keeper)
+{
+    keeper->entry.next = &keeper->held.list;
+    keeper->held = (struct robust_list_head){
+        .list = {&keeper->entry},
+        .futex_offset =
+            (long)((uintptr_t)keeper->mark - (uintptr_t)&keeper->entry),
+    };
+    *keeper->mark = (uint32_t)raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    raw_syscall(SYS_set_robust_list, (long)&keeper->held, sizeof keeper->held,
+                0, 0, 0, 0);
+}
+
+static void drop_list(struct keeper *keeper)
+{
+    raw_syscall(SYS_set_robust_list, 0, sizeof keeper->held, 0, 0, 0, 0);
+}
+
 static void *keep(void *arg)
 {
     struct keeper *keeper = arg;
+    hold_mark(keeper);
     keeper->run(keeper->arg);
     sem_post(&keeper->done);
     wait_for(&keeper->left);
@@ -50,6 +78,7 @@ static void *keep(void *arg)
         }
         close(keeper->pidfd);
     }
+    drop_list(keeper);
     sem_destroy(&keeper->done);
     sem_destroy(&keeper->left);
     free(keeper);
@@ -91,12 +120,14 @@ static int start_quietly(struct keeper *keeper)
     return error;
 }
 
-struct keeper *userns_keeper_start(void (*run)(void *), void *arg)
+struct keeper *userns_keeper_start(void (*run)(void *), void *arg,
+                                   uint32_t *mark)
 {
     struct keeper *keeper = malloc(sizeof *keeper);
     if (keeper == NULL)
         return NULL;
-    *keeper = (struct keeper){.run = run, .arg = arg, .pidfd = -1};
+    *keeper =
+        (struct keeper){.run = run, .arg = arg, .pidfd = -1, .mark = mark};
     sem_init(&keeper->done, 0, 0);
     sem_init(&keeper->left, 0, 0);
     int error = start_quietly(keeper);
@@ -114,6 +145,9 @@ int userns_keeper_leave(struct keeper *keeper, int pidfd)
     int own = pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
     int errnum = errno;
     keeper->pidfd = own;
+    /* the mark's memory is soon another's */
+    __atomic_store_n(&keeper->held.list.next, &keeper->held.list,
+                     __ATOMIC_SEQ_CST);
     sem_post(&keeper->left);
     errno = errnum;
     return own < 0 && pidfd >= 0 ? -1 : 0;

@@ -7,6 +7,7 @@
 #define USERNS_KEEPER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct keeper;
 
@@ -14,8 +15,10 @@ struct keeper;
 bool userns_has_threads(void);
 
 /* Runs run(arg) in a new thread, and returns when run has: the keeper, or NULL
-   with errno and nothing run. */
-struct keeper *userns_keeper_start(void (*run)(void *), void *arg);
+   with errno and nothing run.  Until it is let go, *mark is a futex that the
+   thread holds: FUTEX_OWNER_DIED there says that it ends. */
+struct keeper *userns_keeper_start(void (*run)(void *), void *arg,
+                                   uint32_t *mark);
 
 /* Lets go of the keeper: its thread ends as soon as the process that pidfd is
    open on has, or at once when that is -1 or cannot be duplicated: then -1 with

@@ -343,7 +343,8 @@ static int make_child(struct launch *l, struct cloning *cloning)
     if (find(l->arena, OP_pdeathsig) == NULL || !userns_has_threads()) {
         clone_quietly(cloning);
     } else {
-        l->keeper = userns_keeper_start(clone_quietly, cloning);
+        l->keeper =
+            userns_keeper_start(clone_quietly, cloning, &l->control->keeper);
         if (l->keeper == NULL)
             cloning->result = -errno;
     }

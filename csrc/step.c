@@ -20,6 +20,7 @@
 #include <linux/keyctl.h>
 #include <linux/prctl.h>
 #include <linux/time_types.h>
+#include <linux/wait.h>
 
 #include "step_ops.h"
 
@@ -167,12 +168,22 @@ long userns_do_descriptors(struct child *c, const struct step_descriptors *s)
 
 /* ---- life and hand-shake ----------------------------------------------- */
 
-/* The signal is sent when the thread that cloned ends, from now on; what ended
-   before now is seen on the pidfd. */
+/* A host parts with its children and is dead from then on in one go, holding
+   the lock that waitid takes to look for some: after that it is either dead, or
+   still to part with this child.  Of several threads each parts with its own,
+   and all must have ended for the host to be dead; hence the keeper's mark. */
+static bool host_has_left(const struct child *c)
+{
+    raw_syscall(SYS_waitid, P_ALL, 0, 0, WEXITED | WNOHANG | WNOWAIT, 0, 0);
+    uint32_t keeper = __atomic_load_n(&c->control->keeper, __ATOMIC_SEQ_CST);
+    return (keeper & FUTEX_OWNER_DIED) != 0 || host_is_gone(c);
+}
+
+/* The signal is sent when the thread whose child this is ends, from now on. */
 long userns_do_pdeathsig(struct child *c, const struct step_pdeathsig *s)
 {
     long error = CALL(c, prctl, PR_SET_PDEATHSIG, s->signal);
-    if (error == 0 && host_is_gone(c))
+    if (error == 0 && host_has_left(c))
         error = -ESRCH;
     return error;
 }

@@ -191,6 +191,8 @@ struct control {
     uint32_t ended;  /* process 1 has seen its program end */
     int32_t status;  /* how, as wait(2) has it */
     uint32_t served; /* who waits prepared has been given a program */
+    uint32_t keeper; /* in a host with threads the one whose child this is: the
+                        kernel marks the futex before it parts with the child */
 };
 
 /* What is handed to the host, with a byte that says what it is. */

@@ -1,5 +1,6 @@
--- A busted output handler: plainTerminal, with the file a row of dots belongs
--- to, ending with "N passed, N failed" alone on a line.  A pending spec failed.
+-- A busted output handler: plainTerminal, with the file a row of dots belongs to
+-- and the seconds it took, ending with "N passed, N failed" alone on a line.  A
+-- pending spec failed.
 local busted = require "busted"
 local plain_terminal = require "busted.outputHandlers.plainTerminal"
 
@@ -38,6 +39,16 @@ return function(options)
     return nil, true
   end)
 
+  busted.subscribe({ "file", "end" }, function(file)
+    io.write((" %.1f s"):format(file.duration))
+    io.flush()
+    return nil, true
+  end)
+
+  busted.subscribe({ "test", "end" }, function(t)
+    if t.duration > 3 then io.write(("\n   SLOW %.1f %s\n"):format(t.duration, t.name)) io.flush() end
+    return nil, true
+  end)
   local handler <const> = plain_terminal(options)
 
   busted.subscribe({ "suite", "end" }, function()
