@@ -305,6 +305,31 @@ describe("attach", function()
     process:close()
   end)
 
+  it("leaves the terminal as it was when the caller is ended", function()
+    for signal, said in pairs { TERM = "Terminated", HUP = "Hangup", QUIT = "Quit" } do
+      local process <close>, rest <const> = on_terminal(([[
+        box { namespaces = {} }:run {
+          "/bin/sh", "-c", "stty -echo; kill -%s $PPID; exec sleep 1000", terminal = true,
+        }
+        print "not reached"
+      ]]):format(signal))
+      assert.matches(("^%s[^\n]*\nrestored$"):format(said), rest())
+      process:close()
+    end
+  end)
+
+  it("leaves an interruption of run to a program that has a handler for it", function()
+    local process <close>, rest <const> = on_terminal [[
+      local program = {
+        "/bin/sh", "-c", "trap 'echo handled; exit 7' INT; stty -echo; kill -INT $PPID; while :; do sleep 0.01; done",
+        terminal = true,
+      }
+      print(box { namespaces = {} }:run(program).exit_code)
+    ]]
+    assert.equal("handled\n7\nrestored", rest())
+    process:close()
+  end)
+
   it("goes without a terminal on the caller's side", function()
     assert.equal("hello\r\ngot hello\r\n3\n", helper.shell(([[
       echo hello | LUA_PATH=%s LUA_CPATH=%s lua5.4 -e '

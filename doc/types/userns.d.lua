@@ -393,8 +393,8 @@ function container:prepare(n, spec) end
 function container:spawn(spec) end
 
 ---Runs a program in a new container to its end; one that has a terminal is
----attached to the caller's. Else a SIGINT that comes to the calling thread is
----for the program, which is killed at a second one or where it still runs
+---attached to the caller's. A SIGINT that comes to the calling thread is for
+---the program, which is killed at a second one or where it still runs
 ---`kill_after` later. A program that handles it and exits has dealt with it: run
 ---returns. After one that a signal ended, or that exits with 130, it comes to the
 ---host. Where the host ignores or blocks SIGINT, and in hooks, it is the host's.
@@ -452,9 +452,11 @@ function process:wait(seconds) end
 
 ---Joins the caller's standard input and output to the program's terminal until
 ---the program has ended: a terminal there passes on every key, and its size is
----the program's; afterwards, whatever happened, it is as it was.
+---the program's; afterwards, whatever happened, it is as it was: a SIGTERM, SIGHUP
+---or SIGQUIT that comes meanwhile ends the attachment before it comes to the host.
 ---@return userns.Result? result as wait's
----@return userns.Error? err
+---@return userns.Error? err EINTR: a signal came, and the host lives
+---See signal(7).
 function process:attach() end
 
 ---Sends a signal to the program; never to another process that got its number.

@@ -10,11 +10,16 @@ local attach = {}
 ---@field output userns.Fd
 ---@field raw userns.sys.RawMode? where the input is a terminal
 ---@field typed string what the program's terminal has not taken yet
+---@field holds table<string, userns.sys.SignalHold> what is to find the terminal as it was
+---@field signal string? the one that has come: there is nothing to wait for any more
 local methods <const> = {}
 
 local metatable <const> = { __name = "userns.attachment", __index = methods }
 
 local END_OF_FILE <const> = "\4" -- what a terminal takes for it
+
+-- Signals that end a host which expects none.
+local FINAL <const> = { "HUP", "QUIT", "TERM" }
 
 local function show(self)
   local data <const>, err = self.terminal:read()
@@ -58,6 +63,11 @@ function methods:interests(entries, actions)
   elseif self.input then
     add(self.input, "r", take)
   end
+  for signal, hold in pairs(self.holds) do
+    add(hold, "r", function()
+      self.signal = hold:take() and "SIG" .. signal or self.signal
+    end)
+  end
 end
 
 --- Gives the program's terminal the size of the caller's.
@@ -76,7 +86,7 @@ function methods:drain()
   until not data or data == ""
 end
 
---- The caller's terminal becomes what it was.
+--- The caller's terminal becomes what it was; signals that came come then.
 function methods:close()
   if self.raw then
     self.raw:close()
@@ -86,6 +96,9 @@ function methods:close()
     if self[name] then
       self[name]:close()
     end
+  end
+  for _, hold in pairs(self.holds) do
+    hold:close()
   end
 end
 
@@ -105,7 +118,10 @@ function attach.open(terminal)
     copies[name] = copy
   end
   io.stdout:flush()
-  copies.typed = ""
+  copies.typed, copies.holds = "", {}
+  for _, signal in ipairs(FINAL) do
+    copies.holds[signal] = sys.hold_signal(signal) or nil
+  end
   copies.terminal:nonblock()
   copies.raw = sys.raw_mode(copies.input) or nil
   local self <const> = setmetatable(copies, metatable)

@@ -244,8 +244,8 @@ local function refuse_pipes(spec)
 end
 
 --- Runs a program in a new container to its end; one that has a terminal is
---- attached to the caller's. Else a SIGINT that comes to the calling thread is
---- for the program, which is killed at a second one or where it still runs
+--- attached to the caller's. A SIGINT that comes to the calling thread is for
+--- the program, which is killed at a second one or where it still runs
 --- `kill_after` later. A program that handles it and exits has dealt with it: run
 --- returns. After one that a signal ended, or that exits with 130, it comes to the
 --- host. Where the host ignores or blocks SIGINT, and in hooks, it is the host's.
@@ -262,7 +262,7 @@ function methods:run(spec)
     return nil, err
   end
   -- without it, as where the kernel has no descriptor left, SIGINT comes as ever
-  local hold <close> = not checked.terminal and sys.hold_signal("INT") or nil
+  local hold <close> = sys.hold_signal("INT") or nil
   local p <close>, why = launch(box, checked, hold)
   if not p then
     return nil, why

@@ -384,9 +384,11 @@ local GLANCE <const> = 0.1
 
 --- Joins the caller's standard input and output to the program's terminal until
 --- the program has ended: a terminal there passes on every key, and its size is
---- the program's; afterwards, whatever happened, it is as it was.
+--- the program's; afterwards, whatever happened, it is as it was: a SIGTERM, SIGHUP
+--- or SIGQUIT that comes meanwhile ends the attachment before it comes to the host.
 ---@return userns.Result? result as wait's
----@return userns.Error? err
+---@return userns.Error? err EINTR: a signal came, and the host lives
+---@source signal(7)
 function methods:attach()
   local state <const> = self[PRIVATE]
   if state.result then
@@ -399,12 +401,17 @@ function methods:attach()
     return nil, err
   end
   state.attachment = attachment
-  while not turn(state, sys.clock() + GLANCE) do
+  local ended
+  repeat
+    ended = turn(state, sys.clock() + GLANCE)
     attachment:resize()
-  end
+  until ended or attachment.signal
   state.attachment = nil
   attachment:drain()
-  return conclude(state)
+  if ended then
+    return conclude(state)
+  end
+  return nil, sys.error { op = "attach", code = "EINTR", message = attachment.signal .. " came" }
 end
 
 --- Sends a signal to the program; never to another process that got its number.
