@@ -303,10 +303,6 @@ void userns_open_clone(lua_State *L)
         {"clone", sys_clone},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, GATE);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, GATE, metamethods, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -305,8 +305,6 @@ void userns_open_error(lua_State *L)
         {"errno_name", sys_errno_name},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, NULL);
     luaL_setfuncs(L, functions, 0);
 }

@@ -446,10 +446,6 @@ void userns_open_fd(lua_State *L)
         {"poll", sys_poll},   {"fileno", sys_fileno}, {"dup", sys_dup},
         {"clock", sys_clock}, {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, methods);
     luaL_setfuncs(L, functions, 0);
 }

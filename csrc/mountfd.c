@@ -466,11 +466,7 @@ static void open_context(lua_State *L)
         {"__tostring", context_tostring},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, CONTEXT);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, CONTEXT, metamethods, methods);
 }
 
 void userns_open_mountfd(lua_State *L)

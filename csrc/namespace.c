@@ -584,11 +584,7 @@ static void new_metatable(lua_State *L)
         {"__eq", namespace_eq},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, methods);
 }
 
 void userns_open_namespace(lua_State *L)

@@ -708,10 +708,6 @@ void userns_open_netlink(lua_State *L)
         {"parse_address", sys_parse_address},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, methods);
     luaL_setfuncs(L, functions, 0);
 }

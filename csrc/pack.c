@@ -596,8 +596,6 @@ void userns_open_pack(lua_State *L)
         {"ops", sys_ops},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, NULL);
     luaL_setfuncs(L, functions, 0);
 }

@@ -329,10 +329,6 @@ void userns_open_prepared(lua_State *L)
         {"prepare", sys_prepare},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -207,10 +207,6 @@ void userns_open_signals(lua_State *L)
         {"signal_number", sys_signal_number},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, methods);
     luaL_setfuncs(L, functions, 0);
 }

@@ -276,9 +276,7 @@ void userns_open_launch(lua_State *L)
         {"launch", sys_launch},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, NULL);
     luaL_setfuncs(L, functions, 0);
     push_image_path(L);
     lua_pushcclosure(L, sys_image_path, 1);

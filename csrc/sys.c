@@ -38,6 +38,19 @@ static int sys_index(lua_State *L)
     return 0;
 }
 
+void userns_new_type(lua_State *L, const char *name,
+                     const luaL_Reg *metamethods, const luaL_Reg *methods)
+{
+    luaL_newmetatable(L, name);
+    luaL_setfuncs(L, metamethods, 0);
+    if (methods != NULL) {
+        lua_newtable(L);
+        luaL_setfuncs(L, methods, 0);
+        lua_setfield(L, -2, "__index");
+    }
+    lua_pop(L, 1);
+}
+
 /* One table, filled part by part. */
 int luaopen_userns_sys(lua_State *L)
 {

@@ -33,4 +33,8 @@ void userns_open_terminal(lua_State *L);  /* terminals */
 void userns_open_uts(lua_State *L);       /* host and domain name, uname */
 void userns_open_words(lua_State *L);     /* the words of settings */
 
+/* Adds a metatable to the registry; methods may be NULL: it has none. */
+void userns_new_type(lua_State *L, const char *name,
+                     const luaL_Reg *metamethods, const luaL_Reg *methods);
+
 #endif

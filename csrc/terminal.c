@@ -113,10 +113,6 @@ void userns_open_terminal(lua_State *L)
         {"raw_mode", sys_raw_mode},
         {NULL, NULL},
     };
-    luaL_newmetatable(L, METATABLE);
-    luaL_setfuncs(L, metamethods, 0);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    userns_new_type(L, METATABLE, metamethods, methods);
     luaL_setfuncs(L, functions, 0);
 }
