@@ -1,7 +1,5 @@
 -- What is measured: groups of rows, one row for each contender and each value of
 -- what varies; and what the rows should show.
-local command = require "bench.command"
-
 local millisecond <const> = { name = "ms", per = 1e6 }
 local microsecond <const> = { name = "µs", per = 1e3 }
 local kibibyte <const> = { name = "KiB", per = 1024 }
@@ -51,23 +49,8 @@ local stages <const> = {
   again = "to next launch",
 }
 
-local ways <const> = {
-  posix_spawn = "no container",
-  fresh = "from the start",
-  joined = "net joined",
-  prepared = "prepared",
-}
-
 local function cost(here, ask, runs)
   return here.script("cost", { runs, ask.stage, 50, here.noop, here.share })
-end
-
---- posix_spawn(3) of the same program is what a launch cannot be shorter than.
-local function short(here, ask, runs)
-  if ask.way == "posix_spawn" then
-    return command.join(here.privilege, { here.spawn, "-x", runs, here.noop })
-  end
-  return here.script("prepared", { runs, ask.way, here.noop })
 end
 
 local function resident(here, ask)
@@ -170,18 +153,6 @@ local function experiments(cores)
       command = cost,
     },
     {
-      name = "prepared",
-      title = "Until a program executes: seven namespaces and a host name",
-      unit = millisecond,
-      contenders = { "userns" },
-      varies = "way",
-      values = { "posix_spawn", "fresh", "joined", "prepared" },
-      label = function(way)
-        return ways[way]
-      end,
-      command = short,
-    },
-    {
       name = "resident",
       title = "Private memory of the host for each live container",
       unit = kibibyte,
@@ -217,7 +188,7 @@ local function targets(cores)
     { experiment = "memory", row = { "userns", 4096 }, base = { "userns", 10 }, atmost = 1.1 },
     { experiment = "rate", row = { "userns", cores }, base = { "floor", cores }, atleast = 0.9 },
     { experiment = "cost", row = { "userns", "plan" }, atmost = 200 },
-    { experiment = "prepared", row = { "userns", "prepared" }, base = { "userns", "posix_spawn" }, atmost = 2 },
+    { experiment = "prepared", row = { "prepared" }, base = { "posix_spawn" }, atmost = 2 },
     { experiment = "resident", row = { "userns", 1000 }, atmost = 100 },
   }
 end
