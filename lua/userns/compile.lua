@@ -40,14 +40,11 @@ end
 
 --- Has a path opened while the host's tree is in sight; the slot it gets.  One
 --- that stays tied to the host's mounts is opened before they are cut off.
-function context:open(path, source, how)
-  local slot <const> = self:new_slot()
-  table.insert(how.tied and self.tied or self.sources, {
-    op = "open", slot = slot, path = path, source = source, copy = how.copy, recursive = how.recursive,
-    major = how.major, minor = how.minor, node = how.node, device = how.device, inode = how.inode,
-    optional = how.optional,
-  })
-  return slot
+function context:open(step, tied)
+  local list <const> = tied and self.tied or self.sources
+  step.op, step.slot = "open", self:new_slot()
+  list[#list + 1] = step
+  return step.slot
 end
 
 --- Has the parent open something for the child, before there is one; its slot.
@@ -112,7 +109,7 @@ local function open_null(c)
   local slot
   for _, step in ipairs(c.covers) do
     if step.op == "mask" then
-      slot = slot or c:open("/dev/null", step.source, { major = 1, minor = 3 })
+      slot = slot or c:open { path = "/dev/null", source = step.source, major = 1, minor = 3 }
       step.slot = slot
     end
   end
@@ -141,7 +138,7 @@ local function lay_out(c)
   cover_given(c)
   open_null(c)
   if d.lock_mounts then
-    c.process_slot = c:open("/proc/self", "lock_mounts", {})
+    c.process_slot = c:open { path = "/proc/self", source = "lock_mounts" }
   end
   settings.open(c)
   c.steps = {}
@@ -150,20 +147,20 @@ end
 --- Whoever is named must be somebody inside.
 local function id_problems(d, process, identity)
   local problems <const> = {}
-  local function check(kind, id, field)
+  local function check(kind, id, field, ...)
     local map <const> = identity[kind].map
     if math.type(id) and map and not ids.outside(map, id) then
-      problems[#problems + 1] = { field = field, message = ("%d is not mapped by %s_map"):format(id, kind) }
+      problems[#problems + 1] = { field = field:format(...), message = ("%d is not mapped by %s_map"):format(id, kind) }
     end
   end
   for _, kind in ipairs { "uid", "gid" } do
-    check(kind, identity[kind].program, "process." .. kind)
+    check(kind, identity[kind].program, "process.%s", kind)
     for i, mount in ipairs(d.mounts) do
-      check(kind, mount[kind], ("mounts[%d].%s"):format(i, kind))
+      check(kind, mount[kind], "mounts[%d].%s", i, kind)
     end
   end
   for i, gid in ipairs(process.groups) do
-    check("gid", gid, ("process.groups[%d]"):format(i))
+    check("gid", gid, "process.groups[%d]", i)
   end
   if process.terminal and not d.new_session then
     problems[#problems + 1] = { field = "process.terminal", message = "needs new_session" }

@@ -96,8 +96,8 @@ local KEPT <const> = 4
 
 --- The packed plan of a process: one of the last again, when nothing it was made
 --- of has changed.
-local function pack(box, spec, what, key)
-  local facts <const>, err = host.facts(box.description)
+local function pack(box, spec, what, key, known)
+  local facts <const>, err = host.among_cgroups(known, box.description)
   if not facts then
     return nil, err
   end
@@ -120,8 +120,8 @@ local function pack(box, spec, what, key)
 end
 
 --- In a child of its own, from the start.
-local function launch_fresh(box, spec, what, key, hold)
-  local packed <const>, err = pack(box, spec, what, key)
+local function launch_fresh(box, spec, what, key, facts, hold)
+  local packed <const>, err = pack(box, spec, what, key, facts)
   if not packed then
     return nil, err
   end
@@ -157,7 +157,7 @@ local function launch(box, spec, hold)
     child, started = pool:launch(spec, what, key)
   end
   if child == false then
-    child, started = launch_fresh(box, spec, what, key, hold)
+    child, started = launch_fresh(box, spec, what, key, facts, hold)
   end
   if not child then
     return nil, started

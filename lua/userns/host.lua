@@ -144,8 +144,16 @@ end
 
 local known, known_for
 
---- With where the caller is among cgroups: it may be moved at any time.
-local function with_cgroups(facts)
+--- With where the caller is among cgroups, if the description has one: it may be
+--- moved at any time.
+---@param facts userns.Host
+---@param d table normalised description
+---@return userns.Host? host
+---@return userns.Error? err EMFILE, ENFILE or ENOMEM
+function host.among_cgroups(facts, d)
+  if not d.cgroup then
+    return facts
+  end
   local hierarchies <const>, err = cgroups.read()
   if not hierarchies then
     return nil, err
@@ -167,8 +175,8 @@ function host.facts(d)
     end
     known, known_for = facts, credentials
   end
-  if d and d.cgroup then
-    return with_cgroups(known)
+  if d then
+    return host.among_cgroups(known, d)
   end
   return known
 end

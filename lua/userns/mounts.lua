@@ -78,7 +78,8 @@ local EMIT <const> = {}
 --- How a source gets into a slot: found by the child, or shifted and handed on
 --- by the parent.
 local function source_slot(c, m, source)
-  local place <const> = c.d.places[source .. ".source"] or { path = m.source }
+  local field <const> = source .. ".source"
+  local place <const> = c.d.places[field] or { path = m.source }
   if m.idmap then
     local own <const> = { uid = c.identity.uid.map, gid = c.identity.gid.map }
     local map <const> = m.idmap == true and own or m.idmap
@@ -87,10 +88,10 @@ local function source_slot(c, m, source)
       gid_map = ids.copied(map.gid), source = source .. ".idmap",
     }), place.path
   end
-  return c:open(place.path, source .. ".source", {
-    copy = true, recursive = m.recursive or nil, optional = m.optional or nil,
-    device = place.device, inode = place.inode, tied = m.propagation ~= "private",
-  }), place.path
+  return c:open({
+    path = place.path, source = field, copy = true, recursive = m.recursive or nil, optional = m.optional or nil,
+    device = place.device, inode = place.inode,
+  }, m.propagation ~= "private"), place.path
 end
 
 function EMIT.bind(c, m, source)
@@ -156,9 +157,10 @@ function EMIT.devpts(c, m, source)
 end
 
 local function device(c, path, target, source, numbers)
-  local slot <const> = c:open(path, source, {
-    copy = true, major = numbers and numbers.major, minor = numbers and numbers.minor, node = not numbers or nil,
-  })
+  local slot <const> = c:open {
+    path = path, source = source, copy = true, major = numbers and numbers.major, minor = numbers and numbers.minor,
+    node = not numbers or nil,
+  }
   c:add { op = "bind", slot = slot, path = path, target = target, source = source }
 end
 
@@ -226,14 +228,16 @@ end
 local function layers(c, m, source)
   local lower <const> = {}
   for i, path in ipairs(m.lower) do
-    lower[i] = c:open(path, #m.lower > 1 and ("%s.lower[%d]"):format(source, i) or source .. ".lower", {})
+    lower[i] = c:open {
+      path = path, source = #m.lower > 1 and ("%s.lower[%d]"):format(source, i) or source .. ".lower",
+    }
   end
   local scratch <const> = m.upper == "tmpfs"
   local upper <const> = not scratch and m.upper or nil
   return {
     lower = lower,
-    upper = upper and c:open(upper, source .. ".upper", {}),
-    work = upper and c:open(m.work, source .. ".work", {}),
+    upper = upper and c:open { path = upper, source = source .. ".upper" },
+    work = upper and c:open { path = m.work, source = source .. ".work" },
     scratch = scratch and fs_options { { "size", m.size }, { "mode", "700" } } or nil,
     mode = scratch and m.mode or nil,
     required = scratch and c.d.strict or nil,
@@ -281,7 +285,7 @@ function ROOT.bind(c, root)
   if root.source == "/" then
     return whole_tree(c, root)
   end
-  local slot <const> = c:open(root.source, "root.source", { copy = true, recursive = true })
+  local slot <const> = c:open { path = root.source, source = "root.source", copy = true, recursive = true }
   c:add {
     op = "root_bind", slot = slot, path = root.source, attrs = attrs({ "nosuid" }, root.options, root.readonly),
     top_attrs = attrs({ "nodev" }, root.options), source = "root",

@@ -49,7 +49,7 @@ end
 --- host's tree is out of sight.
 function settings.open(c)
   if #sysctls(c.d, true) > 0 then
-    c.sysctl_slot = c:open("/proc/sys", "sysctl", {})
+    c.sysctl_slot = c:open { path = "/proc/sys", source = "sysctl" }
   end
 end
 
