@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -387,8 +388,38 @@ static void let_end(int pidfd)
     (void)poll(&fd, 1, 1000);
 }
 
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+void userns_launch_within(struct launch *l, int64_t nanoseconds)
+{
+    l->deadline = now() + nanoseconds;
+}
+
+static bool is_late(const struct launch *l)
+{
+    return l->deadline != 0 && now() >= l->deadline;
+}
+
+/* The child will not come to where it is waited for, if it has begun at all. */
+static int miss(struct launch *l)
+{
+    uint32_t step = l->control->step;
+    if (step == 0)
+        step = find(l->arena, OP_clone)->step.number;
+    l->failure = (struct report){.step = step};
+    if (!is_late(l))
+        return -1;
+    errno = ETIMEDOUT;
+    return fail(l, step, NO_SYSCALL);
+}
+
 /* Sleeps while *word is value, but no longer than it takes to notice that a
-   process on the way has ended. */
+   process on the way has ended, or that it takes too long. */
 static void sleep_while(uint32_t *word, uint32_t value)
 {
     const struct timespec nap = {0, 50000000};
@@ -404,7 +435,7 @@ static uint32_t load(const uint32_t *word)
 static int await_pid(struct launch *l)
 {
     uint32_t *pid = (uint32_t *)(void *)&l->control->pid;
-    while (load(pid) == 0 && !has_ended(l->image_pidfd))
+    while (load(pid) == 0 && !has_ended(l->image_pidfd) && !is_late(l))
         sleep_while(pid, 0);
     return (int)load(pid);
 }
@@ -427,7 +458,7 @@ static void await_end(struct launch *l)
 {
     while (has_tid(l->control)) {
         sleep_while(&l->control->tid, load(&l->control->tid));
-        if (is_over(l))
+        if (is_over(l) || is_late(l))
             break;
     }
 }
@@ -437,12 +468,9 @@ static int meet(struct launch *l)
 {
     uint32_t *awaited = &l->control->awaited;
     uint32_t passed = l->control->released, seen;
-    while ((seen = load(awaited)) <= passed && !is_over(l))
+    while ((seen = load(awaited)) <= passed && !is_over(l) && !is_late(l))
         sleep_while(awaited, seen);
-    if (load(awaited) > passed)
-        return 0;
-    l->failure = (struct report){.step = l->control->step};
-    return -1;
+    return load(awaited) > passed ? 0 : miss(l);
 }
 
 /* ---- the parent's steps ------------------------------------------------ */
@@ -660,7 +688,7 @@ static int adopt(struct launch *l)
     uint32_t step = find(l->arena, OP_clone)->step.number;
     l->pid = await_pid(l);
     if (l->pid == 0)
-        return explain_image(l);
+        return has_ended(l->image_pidfd) ? explain_image(l) : miss(l);
     l->pidfd = userns_pidfd_open(l->pid);
     if (l->pidfd < 0)
         return fail(l, step, SYS_pidfd_open);
@@ -679,8 +707,7 @@ static int finish(struct launch *l)
         has_tid(control)) {
         if (control->report.error == 0 && l->init)
             let_end(l->pidfd);
-        l->failure = (struct report){.step = control->step};
-        return -1;
+        return miss(l);
     }
     reap(&l->image_pidfd, &status);
     if (l->hand[0] >= 0)

@@ -42,9 +42,10 @@ struct launch {
     int pid;
     int status; /* of a child that did not get as far as its program */
     struct report failure;
-    int owner;    /* process whose child it is */
-    bool running; /* there may be a child without a program */
-    bool init;    /* one that stays as process 1 */
+    int owner;        /* process whose child it is */
+    bool running;     /* there may be a child without a program */
+    bool init;        /* one that stays as process 1 */
+    int64_t deadline; /* nanoseconds of the monotonic clock; 0: never */
 
     /* Does a parent's step that needs Lua, which may open a descriptor for the
        child; not 0: it failed, and says why itself. */
@@ -59,6 +60,9 @@ void userns_launch_init(struct launch *l);
    which goes there in the end; NULL: nowhere.  -1 with errno. */
 int userns_launch_begin(struct launch *l, const struct arena *program,
                         struct room *home);
+
+/* The set-up may take so many nanoseconds from now. */
+void userns_launch_within(struct launch *l, int64_t nanoseconds);
 
 /* Creates the child and goes through the parent's steps until the program is
    executed: 0.  Else -1, with the failure filled in, and no child left. */

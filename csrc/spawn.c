@@ -22,6 +22,9 @@
 
 #define METATABLE "userns.launch"
 
+/* Seconds; what is longer is for ever. */
+#define LONGEST 1e9
+
 static const char *syscall_name(uint32_t number)
 {
     switch (number) {
@@ -207,9 +210,10 @@ int userns_return_launched(lua_State *L, const struct handles *h,
  *   userns.Error?)? does the parent's steps that are not C's; of one that opens
  *   something for the child, or a v2 cgroup for it to be created in, it is the
  *   descriptor's number that is returned
+ * @param seconds number? how long the set-up may take; for ever when absent
  * @return userns.sys.Process? process
- * @return userns.Error|userns.Error[] err step, syscall, errno and item; beside
- *   a process the refusals that did not end the set-up
+ * @return userns.Error|userns.Error[] err step, syscall, errno and item, or
+ *   ETIMEDOUT; beside a process the refusals that did not end the set-up
  * @return userns.Fd? terminal the host's side of the program's
  * @source clone(2)
  */
@@ -220,6 +224,8 @@ static int sys_launch(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     if (!lua_isnoneornil(L, 3))
         luaL_checktype(L, 3, LUA_TFUNCTION);
+    lua_Number seconds = luaL_optnumber(L, 4, 0);
+    luaL_argcheck(L, seconds >= 0, 4, "seconds, 0 or more");
     lua_settop(L, 3);
     luaL_checkstack(L, LUA_MINSTACK, "launch");
     luaL_argcheck(L, program->late == 0, 1, "the plan waits for its program");
@@ -231,6 +237,8 @@ static int sys_launch(lua_State *L)
     if (userns_launch_begin(l, program, room) != 0)
         return userns_fail(L, "launch", "mmap", errno, NULL);
     bind_descriptors(L, 2, l);
+    if (0 < seconds && seconds <= LONGEST)
+        userns_launch_within(l, (int64_t)(seconds * 1e9));
     l->call = userns_call_step;
     l->context = L;
     int top = lua_gettop(L);

@@ -169,12 +169,12 @@ long userns_do_descriptors(struct child *c, const struct step_descriptors *s)
 /* ---- life and hand-shake ----------------------------------------------- */
 
 /* A host parts with its children and is dead from then on in one go, holding
-   the lock that waitid takes to look for some: after that it is either dead, or
+   the lock that wait4 takes to look for some: after that it is either dead, or
    still to part with this child.  Of several threads each parts with its own,
    and all must have ended for the host to be dead; hence the keeper's mark. */
 static bool host_has_left(const struct child *c)
 {
-    raw_syscall(SYS_waitid, P_ALL, 0, 0, WEXITED | WNOHANG | WNOWAIT, 0, 0);
+    raw_syscall(SYS_wait4, -1, 0, WNOHANG, 0, 0, 0);
     uint32_t keeper = __atomic_load_n(&c->control->keeper, __ATOMIC_SEQ_CST);
     return (keeper & FUTEX_OWNER_DIED) != 0 || host_is_gone(c);
 }

@@ -90,9 +90,9 @@ end
 -- ---- what an error must say -----------------------------------------------
 
 -- What may be refused without ending the set-up: the closing of what is not
--- needed, a look at the host's pidfd, a handler that is reset, and the like.
+-- needed, a look at whether the host is there, a handler that is reset, and the like.
 local SURVIVED <const> = {}
-for word in ("fcntl fgetxattr futex keyctl ppoll rt_sigaction statx umask"):gmatch("%S+") do
+for word in ("fcntl fgetxattr futex keyctl ppoll rt_sigaction statx umask wait4"):gmatch("%S+") do
   SURVIVED[word] = true
 end
 
@@ -191,7 +191,7 @@ local function inject(name, call, host)
 end
 
 -- Calls whose result nobody looks at: once each is enough.
-local IDLE <const> = { futex = true, ppoll = true, rt_sigaction = true }
+local IDLE <const> = { futex = true, ppoll = true, rt_sigaction = true, wait4 = true }
 
 --- A descriptor that was not closed would be missed in the host, which closes
 --- too.

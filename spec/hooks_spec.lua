@@ -30,6 +30,19 @@ describe("hooks", function()
   before_each(helper.count)
   after_each(helper.check_count)
 
+  it("leave a set-up that is stopped to the timeout", function()
+    local function stop(process)
+      assert(sys.kill(process.pid, "STOP"))
+    end
+    for _, init in ipairs { false, true } do
+      local description <const> = { init = init, hooks = { created = stop } }
+      local fields <const>, advice <const> = helper.refusal(description, { "/bin/true", timeout = 0.1 })
+      assert.same({ code = "ETIMEDOUT", cause = "set_up_blocks" }, {
+        code = fields.code, syscall = fields.syscall, cause = advice.cause,
+      })
+    end
+  end)
+
   it("are called in order, with the process, and the last with the result too", function()
     for _, init in ipairs { false, true } do
       local calls <const> = {}

@@ -244,7 +244,7 @@
 ---@field max_output? integer|string Bytes captured of each stream at most; the rest is read and dropped. Default: no limit.
 ---@field fds? table<integer, file*|userns.Fd|integer> Further descriptors: the number inside to a file or number of the host's.
 ---@field terminal? boolean|{ rows: integer?, cols: integer? } A terminal of its own as standard input, output and error, which is its session's: the container's own where it has a `dev` or `devpts`, else one of the host's. The handle's `terminal` is the other side. `{ rows = 24, cols = 80 }` is its size. Default: none.
----@field timeout? number Seconds until `kill_signal` is sent. Default: none.
+---@field timeout? number Seconds until `kill_signal` is sent. A set-up that blocks is ended then, too, or after 5 seconds if that is later. Default: none.
 ---@field kill_signal? string|integer What a timeout sends. Default: "KILL".
 ---@field kill_after? number Seconds from `kill_signal`, or from the SIGINT that `run` hands on, to SIGKILL. Default: 1.
 ---@field [integer] string The argument vector.

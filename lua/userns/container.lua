@@ -119,6 +119,10 @@ local function pack(box, spec, what, key, known)
   return kept[#kept]
 end
 
+-- Seconds that a set-up is given, however short the program's timeout: it takes so
+-- long only where something in it blocks.
+local PATIENCE <const> = 5
+
 --- In a child of its own, from the start.
 local function launch_fresh(box, spec, what, key, facts, hold)
   local packed <const>, err = pack(box, spec, what, key, facts)
@@ -133,7 +137,7 @@ local function launch_fresh(box, spec, what, key, facts, hold)
   local helper <const> = parent.new(box.description.hooks, hold)
   local child <const>, report, terminal = sys.launch(packed.program, set.from, function(number, pid)
     return helper:run(plan[number], pid)
-  end)
+  end, spec.timeout and math.max(spec.timeout, PATIENCE))
   if not child then
     helper:close()
     set:close()

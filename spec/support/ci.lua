@@ -45,10 +45,6 @@ return function(options)
     return nil, true
   end)
 
-  busted.subscribe({ "test", "end" }, function(t)
-    if t.duration > 3 then io.write(("\n   SLOW %.1f %s\n"):format(t.duration, t.name)) io.flush() end
-    return nil, true
-  end)
   local handler <const> = plain_terminal(options)
 
   busted.subscribe({ "suite", "end" }, function()

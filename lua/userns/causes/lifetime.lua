@@ -14,6 +14,14 @@ return {
     hint = "install userns-init beside the module (make install, luarocks)",
   },
   {
+    cause = "set_up_blocks", ops = "any", codes = "ETIMEDOUT",
+    test = function(case)
+      return case.err.syscall == nil and case.err.step ~= nil
+    end,
+    why = "this step was not done in the time that the process spec's `timeout` gives",
+    hint = "look for what makes it wait: a network file system whose server is gone, a FUSE mount, a lease on a file",
+  },
+  {
     cause = "hook", ops = "hook", codes = "ECANCELED",
     why = "a function of the description's `hooks` said no, or raised an error",
     hint = "the message is what it said",

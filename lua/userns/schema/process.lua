@@ -80,7 +80,9 @@ local process <const> = types.record({
       .. "where it has a `dev` or `devpts`, else one of the host's. The handle's `terminal` is the other side. "
       .. "`{ rows = 24, cols = 80 }` is its size.",
     needs = "`new_session`" },
-  { name = "timeout", type = types.seconds, default = "(none)", doc = "Seconds until `kill_signal` is sent." },
+  { name = "timeout", type = types.seconds, default = "(none)", doc = "Seconds until `kill_signal` is sent. "
+      .. "A set-up that blocks is ended then, too, or after 5 seconds if that is later.",
+    errors = "ETIMEDOUT: the set-up was not done" },
   { name = "kill_signal", type = signal, default = "KILL", doc = "What a timeout sends." },
   { name = "kill_after", type = types.seconds, default = 1,
     doc = "Seconds from `kill_signal`, or from the SIGINT that `run` hands on, to SIGKILL." },
