@@ -40,6 +40,11 @@ int userns_above_stdio(int fd)
     return fd;
 }
 
+bool userns_is_closed_stream(int fd)
+{
+    return fd <= STDERR_FILENO && fcntl(fd, F_GETFD) < 0;
+}
+
 void userns_close_fd(int *slot)
 {
     int errnum = errno;

@@ -2,6 +2,8 @@
 #ifndef USERNS_FD_H
 #define USERNS_FD_H
 
+#include <stdbool.h>
+
 #include "compat.h"
 
 /* Pushes a closed handle; open into it at once: *slot = fd.  -1 is closed. */
@@ -17,6 +19,10 @@ int userns_dup_fd(int fd);
 /* The same for a descriptor that its slot goes on owning where it cannot be
    moved: 0, or -1 with errno. */
 int userns_lift_fd(int *slot);
+
+/* A standard stream that the host has closed?  It becomes the program's
+   /dev/null. */
+bool userns_is_closed_stream(int fd);
 
 /* Closes *slot if it is open and marks it closed; keeps errno. */
 void userns_close_fd(int *slot);

@@ -194,8 +194,12 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* What has a closed stream's number by the time the child looks is not meant
+   for the child. */
 static void keep(struct arena *arena, int fd)
 {
+    if (userns_is_closed_stream(fd))
+        return;
     int32_t *kept = (int32_t *)(void *)((char *)arena + arena->kept);
     for (uint32_t i = 0; i < arena->kept_count; i++)
         if (kept[i] == fd)
@@ -310,7 +314,7 @@ static void clone_child(void *arg)
     struct launch *l = cloning->launch;
     int *pidfd = l->image != NULL ? &l->image_pidfd : &l->pidfd;
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_PIDFD,
+        .flags = CLONE_VM | CLONE_FILES | CLONE_PIDFD,
         .pidfd = (uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
         .stack = (uintptr_t)l->stack,

@@ -46,18 +46,12 @@ struct message {
     uint32_t sent_count;
 };
 
-/* The host's standard streams that are closed become /dev/null, as ever. */
-static bool is_closed_stream(int fd)
-{
-    return fd <= 2 && fcntl(fd, F_GETFD) < 0;
-}
-
 static void number_descriptors(struct message *m)
 {
     for (uint32_t i = 0; i < m->fds.count; i++) {
         struct descriptor *d = &m->fds.fd[i];
         int from = d->from < 0 ? d->to : d->from;
-        bool none = is_closed_stream(from);
+        bool none = userns_is_closed_stream(from);
         d->from = none ? -1 : (int32_t)m->sent_count;
         if (!none)
             m->sent[m->sent_count++] = from;

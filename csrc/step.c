@@ -83,6 +83,17 @@ long step_close_others(struct child *c)
     return error != 0 ? error : step_close_range(c, next, ~0U);
 }
 
+/* The table of descriptors is the host's own (CLONE_FILES) until here.  What is
+   above all that is kept does not even come into the copy: there may be
+   thousands. */
+static long leave_table(struct child *c)
+{
+    const int32_t *kept = in_arena(c, c->arena->kept);
+    unsigned above = (unsigned)kept[c->arena->kept_count - 1] + 1;
+    long error = CALL(c, close_range, above, ~0U, CLOSE_RANGE_UNSHARE);
+    return error == -ENOSYS ? CALL(c, unshare, CLONE_FILES) : error;
+}
+
 /* A host may have closed its standard streams; the next descriptors that the
    set-up opens must not become the program's. */
 static long fill_stdio(struct child *c, int flags)
@@ -107,17 +118,18 @@ static long set_flags(struct child *c, int flags)
     return error;
 }
 
-/* Closes every descriptor that is not kept, and gives those these flags. */
-static long keep_only(struct child *c, int flags)
+/* Leaves every descriptor that is not kept behind. */
+static long keep_only(struct child *c)
 {
-    long error = step_close_others(c);
-    return error != 0 ? error : set_flags(c, flags);
+    long error = leave_table(c);
+    return error != 0 ? error : step_close_others(c);
 }
 
 long userns_do_close_fds(struct child *c, const struct step_close_fds *s)
 {
     (void)s;
-    return keep_only(c, FD_CLOEXEC);
+    long error = keep_only(c);
+    return error != 0 ? error : set_flags(c, FD_CLOEXEC);
 }
 
 static bool is_target(const struct descriptors *fds, long fd)
@@ -333,10 +345,12 @@ _Noreturn void userns_run_image(void *arg)
     static char *const nothing[] = {NULL};
     const struct image *image = arg;
     struct child *c = image->child;
+    long error = keep_only(c);
     /* Who is prepared holds none of the host's streams while it waits. */
-    long error = c->arena->late == 0 ? 0 : step_close_range(c, 0, 2);
+    if (error == 0 && c->arena->late != 0)
+        error = step_close_range(c, 0, 2);
     if (error == 0)
-        error = keep_only(c, 0);
+        error = set_flags(c, 0);
     if (error == 0)
         error = CALL(c, execveat, image->executable, "", image->argv, nothing,
                      AT_EMPTY_PATH);
