@@ -91,6 +91,30 @@ describe("the cause of what this kernel does not refuse is told:", function()
   end)
 end)
 
+describe("the cause is told of what takes another kernel, or the whole machine:", function()
+  -- A step of a plan is refused: what it is, the kernel's answer, the cause, words of why.
+  for _, row in ipairs {
+    { { op = "ruleset", side = "child" }, "ENOSYS", "landlock_create_ruleset", "landlock_unsupported", "not built" },
+    { { op = "ruleset", side = "child" }, "EOPNOTSUPP", "landlock_create_ruleset", "landlock_disabled", "booted" },
+    { { op = "overlay", side = "child", lower = {} }, "EOPNOTSUPP", "fgetxattr", "no_userxattr", "before Linux 6.6" },
+    { { op = "cgroup", side = "parent", path = "/c" }, "ENOENT", "openat", "no_such_limit", "no such limit" },
+    { { op = "open", side = "child", path = "/a" }, "ENFILE", "openat2", "file_max", "fs.file-max" },
+    { { op = "pdeathsig", side = "child", signal = "KILL" }, "ESRCH", "prctl", "host_gone", "has ended" },
+    { { op = "await", side = "child" }, "ESRCH", "futex", "host_gone", "has ended" },
+  } do
+    it(("%s %s"):format(row[1].op, row[2]), function()
+      local err <const> = diagnose.step(refused(row[1].op, row[2], row[3]), row[1], { row[1] }, source {
+        read = function(path)
+          return path == "/proc/self/status" and "Seccomp:\t0\n" or nil
+        end,
+      })
+      assert.equal(row[4], err.cause)
+      assert.is_truthy(err.why:find(row[5], 1, true), err.why)
+      assert.is_true(#err.hint > 10)
+    end)
+  end
+end)
+
 describe("no cause is claimed", function()
   it("where nothing can be looked at", function()
     for _, row in ipairs {

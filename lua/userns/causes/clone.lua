@@ -321,8 +321,10 @@ local ROWS <const> = {
       local own <const> = own_limit(case)
       if own and own <= 1 or full_cgroup(case) then
         return true
+      elseif own and own <= 2 then
+        return nil
       end
-      return own and own <= 2 and nil or false
+      return false
     end,
     about = "the cgroup has as many processes as pids.max allows",
     why = function(case)

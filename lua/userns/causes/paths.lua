@@ -13,7 +13,8 @@ local function obstacle(case)
     return case.found.code and case.found or nil
   end
   local made <const> = tried.of(case)
-  for _, path in ipairs { made.target or false, made.copies ~= false and made.source or false } do
+  local source <const> = (made.copies ~= false or tried.is_on_device(case)) and made.source
+  for _, path in ipairs { made.target or false, source or false } do
     local found <const> = path and case.evidence:obstacle(path)
     if found and found.code == case.err.code then
       return found
