@@ -196,6 +196,15 @@ return {
     hint = "name what is meant without the link",
   },
   {
+    cause = "symlink_loop", ops = PLACED .. " chdir open", codes = "ELOOP", syscalls = "openat2",
+    about = "a path leads through what is no link of a file system's, but of the kernel's own in /proc",
+    why = function(case)
+      return ("'%s' leads through a link of the kernel's own, as /proc has them, which is not followed"):format(
+        case.step.target or case.step.path)
+    end,
+    hint = "name what is meant without the link",
+  },
+  {
     cause = "name_too_long", ops = ANY .. " mount", codes = "ENAMETOOLONG",
     why = "a path has at most 4095 bytes, a name in it 255", hint = "shorten the path",
   },
