@@ -80,6 +80,17 @@ describe("a namespace is not joined", function()
     end
   end)
 
+  it("by a caller that shares its root with another process", function()
+    check({ "setns EINVAL fs_shared" }, [[
+      local child <close> = mapped "user"
+      tell(sys.setns(assert(sys.namespace("user", child))))
+    ]], [[perl -e 'use POSIX; my ($clone, $prctl) = (POSIX::uname())[4] eq "x86_64" ? (56, 157) : (220, 167);
+      if (syscall($clone, 0x200 | 17, 0, 0, 0, 0) == 0) {
+        syscall($prctl, 1, 9, 0, 0, 0); close STDOUT; close STDERR; sleep 60; exit
+      }
+      exec @ARGV']])
+  end)
+
   it("before the user namespace that it belongs to, where that takes privilege", function()
     local script <const> = [[
       local child <close> = mapped { "user", "net" }
@@ -263,6 +274,23 @@ describe("ids are not mapped", function()
       check({ "uid_map EPERM needs_cap_setid" }, [[
         tell(run { uid_map = { { inside = 0, outside = 54321, count = 2 } } })
       ]], without "setuid" .. " " .. NO_PATH)
+    end)
+
+    it("of a namespace that another user made, without CAP_SYS_ADMIN", function()
+      check({ "uid_map EPERM opener_caps", "gid_map EPERM opener_caps" }, [[
+        local child <close> = assert(sys.clone({}, function(gate)
+          assert(sys.setgroups {})
+          assert(sys.setresgid(65531, 65531, 65531))
+          assert(sys.setresuid(65531, 65531, 65531))
+          assert(sys.unshare "user")
+          assert(sys.prctl("dumpable", true))
+          gate:ready()
+          gate:await()
+        end, { handshake = true }))
+        assert(child:ready())
+        tell(sys.write_uid_map(child, { { inside = 0, outside = 65531, count = 1 } }))
+        tell(sys.write_gid_map(child, { { inside = 0, outside = 65531, count = 1 } }))
+      ]], without "sys_admin")
     end)
 
     it("through a read-only /proc", function()
@@ -500,8 +528,10 @@ describe("what is set once for each process is refused", function()
         assert(sys.setresuid(65531, 65531, 65531))
         assert(sys.prctl("dumpable", true))
         tell(run { namespaces = {}, strict = true })
-      ]], [[perl -e 'use POSIX; my $add = (POSIX::uname())[4] eq "x86_64" ? 248 : 217; my ($type, $key) = ("user", "x");
-        $> = 65531; for (1 .. 200) { my $name = "key$_"; syscall($add, $type, $name, $key, 1, -3) } $> = 0; exec @ARGV']])
+      ]], [[perl -e 'use POSIX; my ($type, $key) = ("user", "x");
+        my $add = (POSIX::uname())[4] eq "x86_64" ? 248 : 217;
+        $> = 65531; for (1 .. 200) { my $name = "key$_"; syscall($add, $type, $name, $key, 1, -3) } $> = 0;
+        exec @ARGV']])
     end)
   end
 end)

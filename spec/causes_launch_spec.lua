@@ -113,6 +113,18 @@ describe("a cgroup is not made", function()
   end)
 
   if way == "root" and not helper.is_guest then
+    it("below one that has threads for members", function()
+      local hierarchy <const> = assert(helper.read "/proc/mounts":match "\n%S+ (%S+) cgroup2 ")
+      local path <const> = hierarchy .. "/userns-spec-threads"
+      local ok <const>, err <const> = pcall(function()
+        assert(os.execute(("mkdir %s && echo threaded >%s/cgroup.type"):format(path, path)))
+        check({ { "enter_cgroup EOPNOTSUPP into_cgroup", "threaded" } },
+          [[ tell(run { cgroup = { parent = "/userns-spec-threads" } }) ]])
+      end)
+      os.remove(path)
+      assert(ok, err)
+    end)
+
     it("without the memory that it takes to be set up", function()
       local one <const> = told [[ tell(run { init = true, cgroup = { memory = "16K" } }) ]][1]
       assert.same({ "EKILLED", "either oom killed" }, { one.code, one.cause })

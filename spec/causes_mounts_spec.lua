@@ -119,6 +119,13 @@ describe("the cause of a mount's refusal is told:", function()
     check(table.concat(script, "\n"), expected)
   end)
 
+  it("links that are not followed", function()
+    check([[
+      tell(run({}, { "/bin/true", cwd = "/proc/self/cwd" }))
+      tell(run { mounts = { { type = "tmpfs", target = "/proc/self/cwd" } } })
+    ]], { { "ELOOP", "symlink_loop", "'/proc/self/cwd'" }, { "ELOOP", "symlink_loop", "'/proc/self/cwd'" } })
+  end)
+
   it("a source that the caller may not reach", function()
     if is_root then
       assert(os.execute(("cd %s && mkdir -p o/x && chown 12345 o && chmod 700 o"):format(directory)))
@@ -263,6 +270,21 @@ describe("the cause of a mount's refusal is told:", function()
       assert(sys.unshare "mnt")
       tell(sys.mount { source = ("/proc/%d/root"):format(child.pid) .. D, target = D .. "/low", options = "bind" })
     ]], { { "EINVAL", "other_mntns", "another mount namespace" } })
+  end)
+
+  it("files that are there already, are others by now, or do not fit", function()
+    check([[
+      local function inside(...)
+        local mounts = { { type = "tmpfs", target = "/t", size = "4K" }, ... }
+        return userns.container { root = { type = "tmpfs" }, mounts = mounts }
+      end
+      tell(inside({ type = "symlink", target = "/t", source = "x" }):run { "/bin/true" })
+      tell(inside({ type = "file", target = "/t/x", content = ("x"):rep(5000) }):run { "/bin/true" })
+      local file <close> = assert(io.open(D .. "/file"))
+      local box = inside { type = "bind", source = file, target = "/x" }
+      assert(os.execute(("cd %s && mv file other && : >file"):format(D)))
+      tell(box:run { "/bin/true" })
+    ]], { { "EEXIST", "exists", "'/t' is there" }, { "ENOSPC", "full", "size" }, { "ESTALE", "changed" } })
   end)
 
   it("what is there already, or used up", function()
