@@ -305,12 +305,16 @@ describe("the cause of a mount's refusal is told:", function()
       tell(sys.mount { target = D .. "/low", options = "remount", data = "zebra=1" })
       local file = assert(io.open(D .. "/low/file", "w"))
       tell(sys.mount { target = D .. "/low", options = { "remount", "readonly" } })
+      local context = assert(sys.fspick(D .. "/low"))
+      assert(context:flag "ro")
+      tell(context:reconfigure())
       tell(sys.mount { target = "/", options = { "remount", "readonly" } })
       tell(assert(sys.fspick "/"):reconfigure())
       tell(sys.umount "/")
     ]], {
       { "EINVAL", "bad_option", "zebra=1" }, { "EBUSY", "busy", "open for writing" },
-      { "EPERM", "other_userns", "remount with \"bind\"" }, { "EPERM", "other_userns" }, { "EINVAL", "root_mount" },
+      { "EBUSY", "either busy wrong_phase" }, { "EPERM", "other_userns", "remount with \"bind\"" },
+      { "EPERM", "other_userns" }, { "EINVAL", "root_mount" },
     })
   end)
 
@@ -577,9 +581,15 @@ describe("the cause of a mount's refusal is told:", function()
         local child = idle "user"
         assert(child:ready())
         local tree = assert(sys.open_tree(D .. "/a", { clone = true }))
-        tell(sys.mount_setattr(tree, { userns = sys.namespace("user", child) }))
+        local userns = sys.namespace("user", child)
+        tell(sys.mount_setattr(tree, { userns = userns }))
+        assert(sys.write_uid_map(child, { { inside = 0, outside = 0, count = 1 } }))
+        tell(sys.mount_setattr(tree, { userns = userns }))
         tell(sys.mount_setattr(tree, { userns = sys.namespace("user", "self") }))
-      ]], { { "EINVAL", "idmap_empty", "has none yet" }, { "EINVAL", "idmap_same_userns", "mounted in that user" } })
+      ]], {
+        { "EINVAL", "idmap_empty", "has none yet" }, { "EINVAL", "idmap_empty" },
+        { "EINVAL", "idmap_same_userns", "mounted in that user" },
+      })
     end)
   end
 

@@ -115,15 +115,15 @@ local function userns_of(case)
   return userns and case.evidence:namespace("user", userns)
 end
 
---- Whether a user namespace has no map yet, as one of its processes has it; nil where
+--- Whether a user namespace lacks a map, as one of its processes has it; nil where
 --- none is in sight.
 local function is_unwritten(case, userns)
   local pid <const> = case.evidence:inhabitant(userns)
-  local map <const> = pid and case.evidence:map_of("uid", pid)
-  if not map then
+  local uids <const>, gids <const> = pid and case.evidence:map_of("uid", pid), pid and case.evidence:map_of("gid", pid)
+  if not uids or not gids then
     return nil
   end
-  return #map == 0
+  return #uids == 0 or #gids == 0
 end
 
 local function count(case)
@@ -315,8 +315,11 @@ return {
     hint = "remount with \"bind\", which changes this mount alone",
   },
   {
-    cause = "busy", ops = CHANGES, codes = "EBUSY",
+    cause = "busy", ops = CHANGES .. " fsconfig", codes = "EBUSY",
     test = function(case)
+      if case.err.op == "fsconfig" then
+        return is_kind(case, "reconfigure") and made(case).option == nil and nil
+      end
       return is_kind(case, "change") or is_kind(case, "reconfigure")
     end,
     why = "a file on it is open for writing, and it is to become read-only",
@@ -358,7 +361,8 @@ return {
       end
       return is_unwritten(case, userns)
     end,
-    why = "the user namespace whose maps are to be used has none yet", hint = "write its uid_map and gid_map first",
+    why = "the user namespace whose maps are to be used has none yet, or one alone",
+    hint = "write its uid_map and gid_map first",
   },
   {
     cause = "idmap_same_userns", ops = SHIFTS, codes = "EINVAL",
