@@ -77,7 +77,7 @@ static int gate_await(lua_State *L)
         if (errno != EINTR)
             return userns_fail(L, "await", "poll", errno, NULL);
     if (fds[0].revents == 0)
-        return userns_fail(L, "await", "poll", ESRCH, NULL);
+        return userns_refuse(L, "await", "poll", ESRCH, NULL);
     ssize_t n = recv(gate->socket, &byte, 1, 0);
     if (n == 0)
         return userns_fail(L, "await", "recv", EPIPE, NULL);

@@ -66,11 +66,14 @@ describe("a namespace is not created", function()
   end)
 
   it("where a limit is 0", function()
-    for _, type in ipairs { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time" } do
+    for _, cause in ipairs {
+      "limit_user", "limit_mnt", "limit_pid", "limit_net", "limit_ipc", "limit_uts", "limit_cgroup", "limit_time",
+    } do
+      local type <const> = cause:match "limit_(.*)"
       local lower <const> = ("tell(sys.unshare %q)"):format(type)
       local upper <const> = type == "time" and "" or " tell(run {})"
-      local expected <const> = { ("unshare ENOSPC limit_%s"):format(type) }
-      expected[2] = type ~= "time" and ("clone ENOSPC limit_%s"):format(type) or nil
+      local expected <const> = { "unshare ENOSPC " .. cause }
+      expected[2] = type ~= "time" and "clone ENOSPC " .. cause or nil
       assert.same(expected, causes(lower .. upper, limited { [type] = 0 }))
     end
     local one <const> = told([[ tell(sys.unshare "net") ]], limited { net = 0 })[1]
@@ -105,6 +108,21 @@ describe("a namespace is not created", function()
     assert.same({
       "unshare ENOSPC either userns_depth limit_user", "clone ENOSPC either userns_depth limit_user",
     }, list)
+  end)
+
+  it("more than 32 pid namespaces deep", function()
+    both("ENOSPC", "pidns_depth", [[
+      enter()
+      local function descend()
+        local child, err = sys.clone("pid", descend)
+        if child then
+          return child:wait()
+        end
+        tell(child, err)
+        tell(run { namespaces = { "user", "pid" } })
+      end
+      descend()
+    ]], nil, "clone")
   end)
 
   it("for a caller that has threads", function()

@@ -18,6 +18,12 @@ local function causes(script, wrapper)
   return list
 end
 
+--- Puts the interpreter into namespaces in which it may mount, tied to nothing.
+local ENTER <const> = [[
+  enter "mnt"
+  assert(sys.mount { target = "/", options = "rprivate" })
+]]
+
 --- A script of which each line tells of a refusal: the causes expected.
 local function check(expected, script, wrapper)
   assert.same(expected, causes(script, wrapper))
@@ -72,6 +78,17 @@ describe("a namespace is not joined", function()
         thread:join()
       ]], THREADS)
     end
+  end)
+
+  it("by a caller that shares its root with another process", function()
+    check({ "setns EINVAL fs_shared" }, [[
+      local child <close> = mapped "user"
+      tell(sys.setns(assert(sys.namespace("user", child))))
+    ]], [[perl -e 'use POSIX; my ($clone, $prctl) = (POSIX::uname())[4] eq "x86_64" ? (56, 157) : (220, 167);
+      if (syscall($clone, 0x200 | 17, 0, 0, 0, 0) == 0) {
+        syscall($prctl, 1, 9, 0, 0, 0); close STDOUT; close STDERR; sleep 60; exit
+      }
+      exec @ARGV']])
   end)
 
   it("before the user namespace that it belongs to, where that takes privilege", function()
@@ -137,6 +154,30 @@ describe("a namespace is not joined", function()
       sys.poll({ { fd = child } }, 5)
       tell(sys.namespace("net", child.pid))
       tell(sys.setns(child.pid, "net"))
+    ]])
+  end)
+
+  it("whose file may not be opened", function()
+    check({ "namespace EACCES no_access", "setns EACCES no_access" }, [[
+      local path = os.tmpname()
+      assert(os.execute("chmod 000 " .. path))
+      enter()
+      assert(sys.setcaps { effective = "none", permitted = "none", inheritable = "none" })
+      tell(sys.namespace("net", path))
+      tell(sys.setns(path, "net"))
+      os.remove(path)
+    ]])
+  end)
+
+  it("where there is no procfs", function()
+    check({ "true", "setns ENOENT no_proc", "namespace ENOENT no_proc", "uid_map ENOENT no_proc",
+      "setgroups ENOENT no_proc", "uid_map ENOENT no_proc" }, ENTER .. [[
+      tell(sys.mount { target = "/proc", type = "tmpfs" })
+      tell(sys.setns("/proc/self/ns/net", "net"))
+      tell(sys.namespace("net", 1))
+      tell(sys.write_uid_map("self", { { inside = 0, outside = UID, count = 1 } }))
+      tell(sys.write_setgroups("self", "deny"))
+      tell(run {})
     ]])
   end)
 
@@ -235,6 +276,23 @@ describe("ids are not mapped", function()
       ]], without "setuid" .. " " .. NO_PATH)
     end)
 
+    it("of a namespace that another user made, without CAP_SYS_ADMIN", function()
+      check({ "uid_map EPERM opener_caps", "gid_map EPERM opener_caps" }, [[
+        local child <close> = assert(sys.clone({}, function(gate)
+          assert(sys.setgroups {})
+          assert(sys.setresgid(65531, 65531, 65531))
+          assert(sys.setresuid(65531, 65531, 65531))
+          assert(sys.unshare "user")
+          assert(sys.prctl("dumpable", true))
+          gate:ready()
+          gate:await()
+        end, { handshake = true }))
+        assert(child:ready())
+        tell(sys.write_uid_map(child, { { inside = 0, outside = 65531, count = 1 } }))
+        tell(sys.write_gid_map(child, { { inside = 0, outside = 65531, count = 1 } }))
+      ]], without "sys_admin")
+    end)
+
     it("through a read-only /proc", function()
       check({ "uid_map EROFS proc_ro", "setgroups EROFS proc_ro" }, [[
         tell(run {})
@@ -303,9 +361,48 @@ if way == "user" then
       assert.matches("/etc/subuid grants the caller %d+ to %d+, and 7 to 16 is not all in there", list[1].why)
     end)
 
+    it("beyond the last id", function()
+      check({ "newuidmap EPERM subid_overflow" }, CHILD .. "map(4294967290, 10)")
+    end)
+
     it("twice", function()
       local start <const> = helper.shell("sed -n 's/^userns-test:\\([0-9]*\\):.*/\\1/p' /etc/subuid").out:match "%d+"
       check({ "true", "newuidmap EPERM already_mapped" }, CHILD .. ("map(%s, 10) map(%s, 10)"):format(start, start))
+    end)
+  end)
+end
+
+if way == "root" then
+  describe("newuidmap does not map for an ordinary user", function()
+    local MAP <const> = [[
+      assert(sys.setgroups {})
+      assert(sys.setresgid(ID, ID, ID))
+      assert(sys.setresuid(ID, ID, ID))
+      assert(sys.prctl("dumpable", true))
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(require "userns.idtools".newuidmap(child.pid, { { inside = 0, outside = 100000, count = 10 } }))
+    ]]
+
+    --- `words`: what root changes in a mount namespace of its own before.
+    local function check_of(id, cause, words)
+      check({ "newuidmap EPERM " .. cause }, (MAP:gsub("ID", id)),
+        "unshare -m sh -c " .. helper.quote(words .. ' exec "$@"') .. " sh")
+    end
+
+    local own <const> = helper.shell("id -u userns-test").out:match "%d+"
+
+    it("who has no range", function()
+      check_of(own, "subid_missing", "mount --bind /dev/null /etc/subuid;")
+    end)
+
+    it("who has no name", function()
+      check_of("65531", "no_passwd_entry", "")
+    end)
+
+    it("where the program is on a mount that takes its privilege", function()
+      check_of(own, "nosuid_mount", "mount -t tmpfs -o nosuid,mode=755 none /mnt; cp -p $(command -v newuidmap) /mnt;"
+        .. " PATH=/mnt:$PATH;")
     end)
   end)
 end
@@ -343,6 +440,45 @@ describe("who runs the program is not set", function()
     ]])
   end)
 
+  if way ~= "userns" then -- where setgroups is denied from the start
+    it("before groups are mapped", function()
+      check({ "groups EPERM gid_map_unset" }, [[
+        assert(sys.unshare "user")
+        tell(sys.setgroups { 0 })
+      ]])
+    end)
+  end
+
+  it("where secure bits are locked", function()
+    check({ "ambient EPERM ambient_locked", "securebits EPERM securebit_locked", "true",
+      "keep_caps EPERM securebit_locked" }, [[
+      enter()
+      assert(sys.setcaps { effective = "all", permitted = "all", inheritable = "all" })
+      local locked = { "no_cap_ambient_raise", "no_cap_ambient_raise_locked" }
+      assert(sys.set_securebits(locked))
+      tell(sys.set_ambient "net_raw")
+      tell(sys.set_securebits {})
+      tell(sys.set_securebits { "keep_caps_locked", table.unpack(locked) })
+      tell(sys.prctl("keep_caps", true))
+    ]])
+  end)
+
+  it("to what a file would give", function()
+    local list <const> = told([[
+      local path = os.tmpname()
+      enter()
+      assert(sys.setcaps { effective = "none", permitted = "none", inheritable = "none" })
+      tell(sys.set_file_caps(path, "cap_net_raw=ep"))
+      assert(sys.unshare "user")
+      tell(sys.set_file_caps(path, "cap_net_raw=ep"))
+      os.remove(path)
+    ]])
+    for i, why in ipairs { "which the caller has not$", "whose owner or group is not mapped" } do
+      assert.same({ "file_caps", "EPERM", "no_cap_setfcap" }, { list[i].op, list[i].code, list[i].cause })
+      assert.matches(why, list[i].why)
+    end
+  end)
+
   it("to capabilities that are lost", function()
     check({ "capabilities EPERM cap_not_permitted", "ambient EPERM ambient_not_permitted" }, [[
       assert(sys.setcaps { effective = "none", permitted = "none", inheritable = "none" })
@@ -374,9 +510,43 @@ describe("a filter or a ruleset does not hold", function()
   end)
 end)
 
+describe("what is set once for each process is refused", function()
+  it("to who has had 16 Landlock rulesets", function()
+    -- each denies what nobody here does: to make block devices
+    check({ "landlock E2BIG landlock_layers" },
+      [[ tell(run { namespaces = {}, landlock = { fs = { { path = "/", allow = { "read", "execute" } } } } }) ]],
+      [[setpriv --no-new-privs perl -e 'my $attr = pack("Q", 1 << 11); for (1 .. 16) {
+        my $fd = syscall(444, $attr, 8, 0); syscall(446, $fd, 0) == 0 or die $! } exec @ARGV']])
+  end)
+
+  if way == "root" then
+    it("to a user who has too many keys", function()
+      -- add_key(2) of one whom nobody else is here
+      check({ "keyring EDQUOT key_quota" }, [[
+        assert(sys.setgroups {})
+        assert(sys.setresgid(65531, 65531, 65531))
+        assert(sys.setresuid(65531, 65531, 65531))
+        assert(sys.prctl("dumpable", true))
+        tell(run { namespaces = {}, strict = true })
+      ]], [[perl -e 'use POSIX; my ($type, $key) = ("user", "x");
+        my $add = (POSIX::uname())[4] eq "x86_64" ? 248 : 217;
+        $> = 65531; for (1 .. 200) { my $name = "key$_"; syscall($add, $type, $name, $key, 1, -3) } $> = 0;
+        exec @ARGV']])
+    end)
+  end
+end)
+
 -- ---- limits of the host -----------------------------------------------------------
 
 describe("for want of descriptors", function()
+  it("of the machine's, as a filter says in the kernel's place", function()
+    check({ "open ENFILE file_max", "namespace ENFILE file_max" }, [[
+      filter({ "openat", "openat2" }, "ENFILE")
+      tell(sys.open "/dev/null")
+      tell(sys.namespace("net", "self"))
+    ]])
+  end)
+
   it("both floors say so, though not even a file of their own can be opened", function()
     local list <const> = causes([[
       local box = assert(userns.container {})

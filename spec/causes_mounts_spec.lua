@@ -119,6 +119,13 @@ describe("the cause of a mount's refusal is told:", function()
     check(table.concat(script, "\n"), expected)
   end)
 
+  it("links that are not followed", function()
+    check([[
+      tell(run({}, { "/bin/true", cwd = "/proc/self/cwd" }))
+      tell(run { mounts = { { type = "tmpfs", target = "/proc/self/cwd" } } })
+    ]], { { "ELOOP", "symlink_loop", "'/proc/self/cwd'" }, { "ELOOP", "symlink_loop", "'/proc/self/cwd'" } })
+  end)
+
   it("a source that the caller may not reach", function()
     if is_root then
       assert(os.execute(("cd %s && mkdir -p o/x && chown 12345 o && chmod 700 o"):format(directory)))
@@ -168,6 +175,31 @@ describe("the cause of a mount's refusal is told:", function()
       { "ENOENT", "target_missing", "D/none'" }, { "ENOENT", "not_found", "D/none' does not exist" },
       { "ENOTDIR", "not_directory", "D/file'" },
     })
+  end)
+
+  it("places in a tree that is read-only", function()
+    local script <const>, expected <const> = { [[
+      local function inside(...)
+        tell(run { root = { type = "tmpfs" }, mounts = { ... } })
+      end
+    ]] }, {}
+    for _, mount in ipairs { 'type = "dir"', 'type = "file"', 'type = "symlink", source = "y"', 'type = "tmpfs"' } do
+      script[#script + 1] = ([[
+        inside({ type = "tmpfs", target = "/t" }, { type = "remount", target = "/t", readonly = true },
+          { target = "/t/x", %s })
+      ]]):format(mount)
+      expected[#expected + 1] = { "EROFS", "read_only", "'/t/x' lies in a tree that is mounted read-only" }
+    end
+    check(table.concat(script, "\n"), expected)
+  end)
+
+  it("files that may not be opened", function()
+    check([[
+      assert(os.execute("chmod 000 " .. D .. "/file"))
+      enter()
+      assert(sys.setcaps { effective = "none", permitted = "none", inheritable = "none" })
+      tell(sys.open(D .. "/file"))
+    ]], { { "EACCES", "no_access", "D/file' has mode 0000" } })
   end)
 
   it("devices", function()
@@ -240,6 +272,52 @@ describe("the cause of a mount's refusal is told:", function()
     ]], { { "EINVAL", "other_mntns", "another mount namespace" } })
   end)
 
+  it("files that are there already, are others by now, or do not fit", function()
+    check([[
+      local function inside(...)
+        local mounts = { { type = "tmpfs", target = "/t", size = "4K" }, ... }
+        return userns.container { root = { type = "tmpfs" }, mounts = mounts }
+      end
+      tell(inside({ type = "symlink", target = "/t", source = "x" }):run { "/bin/true" })
+      tell(inside({ type = "file", target = "/t/x", content = ("x"):rep(5000) }):run { "/bin/true" })
+      local file <close> = assert(io.open(D .. "/file"))
+      local box = inside { type = "bind", source = file, target = "/x" }
+      assert(os.execute(("cd %s && mv file other && : >file"):format(D)))
+      tell(box:run { "/bin/true" })
+    ]], { { "EEXIST", "exists", "'/t' is there" }, { "ENOSPC", "full", "size" }, { "ESTALE", "changed" } })
+  end)
+
+  it("what is there already, or used up", function()
+    check(ENTER .. [[
+      assert(sys.unshare "ipc")
+      assert(sys.mount { target = D .. "/a", type = "mqueue" })
+      tell(sys.mount { target = D .. "/a", type = "mqueue" })
+      local tree = assert(sys.open_tree(D .. "/up", { clone = true }))
+      local box = assert(userns.container { mounts = { { type = "move", source = tree, target = D .. "/low" } } })
+      assert(box:run { "/bin/true" })
+      tell(box:run { "/bin/true" })
+    ]], { { "EBUSY", "already_mounted", "D/a' already" }, { "EINVAL", "used_up", "one launch" } })
+  end)
+
+  it("file systems that are not changed, and the root, which stays", function()
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/low", type = "tmpfs" })
+      tell(sys.mount { target = D .. "/low", options = "remount", data = "zebra=1" })
+      local file = assert(io.open(D .. "/low/file", "w"))
+      tell(sys.mount { target = D .. "/low", options = { "remount", "readonly" } })
+      local context = assert(sys.fspick(D .. "/low"))
+      assert(context:flag "ro")
+      tell(context:reconfigure())
+      tell(sys.mount { target = "/", options = { "remount", "readonly" } })
+      tell(assert(sys.fspick "/"):reconfigure())
+      tell(sys.umount "/")
+    ]], {
+      { "EINVAL", "bad_option", "zebra=1" }, { "EBUSY", "busy", "open for writing" },
+      { "EBUSY", "either busy wrong_phase" }, { "EPERM", "other_userns", "remount with \"bind\"" },
+      { "EPERM", "other_userns" }, { "EINVAL", "root_mount" },
+    })
+  end)
+
   it("attributes that are locked", function()
     check(NESTED .. [[
       assert(sys.mount { target = D .. "/a", type = "tmpfs", options = { "nosuid", "noexec" } })
@@ -308,6 +386,35 @@ describe("the cause of a mount's refusal is told:", function()
       { "EPERM", "no_pidns" }, { "EPERM", "no_pidns", "mount it in a child" },
     })
   end)
+
+  it("contexts that are not at that point", function()
+    check(NESTED .. [[
+      local context = assert(sys.fsopen "tmpfs")
+      tell(context:mount())
+      assert(context:create())
+      tell(context:create())
+      tell(context:set("size", "1m"))
+      assert(context:mount())
+      tell(context:mount())
+    ]], {
+      { "EINVAL", "wrong_phase", "set, then create, then mount" }, { "EBUSY", "wrong_phase" },
+      { "EBUSY", "wrong_phase" }, { "EBUSY", "wrong_phase" },
+    })
+  end)
+
+  if is_root then
+    it("file systems of devices that are none, or have none", function()
+      check(ENTER .. [[
+        tell(sys.mount { target = D .. "/a", type = "ext4", source = D .. "/file" })
+        tell(sys.mount { target = D .. "/a", type = "ext4", source = D .. "/none" })
+        tell(sys.mount { target = D .. "/a", type = "hugetlbfs", data = "pagesize=3" })
+      ]], {
+        { "ENOTBLK", "not_block_device", "D/file' is no block device", "losetup" },
+        { "ENOENT", "not_found", "D/none'" },
+        { "EINVAL", "bad_superblock", "hugetlbfs refuses one of its options" },
+      })
+    end)
+  end
 
   it("what the kernel says of options", function()
     check(NESTED .. [[
@@ -400,6 +507,51 @@ describe("the cause of a mount's refusal is told:", function()
     })
   end)
 
+  it("layers that are too many, in use, read-only, of others", function()
+    check(NESTED .. [[
+      local function overlay(data)
+        tell(sys.mount { target = D .. "/mid", type = "overlay", data = (data:gsub("@", D)) })
+      end
+      overlay("lowerdir=" .. ("/usr:"):rep(500) .. "/usr")
+      assert(sys.mount { target = D .. "/a", type = "tmpfs" })
+      assert(os.execute(("cd %s/a && mkdir -p up work new/work/incompat/volatile"):format(D)))
+      overlay "lowerdir=@/low,upperdir=@/a/up,workdir=@/a/new,userxattr"
+      assert(sys.mount { target = D .. "/a", options = { "remount", "bind", "readonly" } })
+      overlay "lowerdir=@/low,upperdir=@/a/up,workdir=@/a/work,userxattr"
+      tell(run { mounts = { {
+        type = "overlay", lower = D .. "/low", upper = D .. "/a/up", work = D .. "/a/work", target = "/mnt",
+      } } })
+      local child = idle "mnt"
+      assert(child:ready())
+      assert(sys.unshare "mnt")
+      overlay(("lowerdir=/proc/%d/root@/low:@/up"):format(child.pid))
+    ]], {
+      { "EINVAL", "too_many_layers", "takes 500 lower layers, and there are 501" },
+      { "EINVAL", "work_not_empty", "D/a/new' is of a volatile overlay" },
+      { "EINVAL", "upper_read_only", "D/a/up' lies on a mount that is read-only" }, { "EINVAL", "upper_read_only" },
+      { "EINVAL", "unattached_layer", "D/low' lies on a mount of another namespace" },
+    })
+    check(NESTED .. [[
+      assert(os.execute(("cd %s && chmod 555 up && mkdir work/new"):format(D)))
+      assert(sys.setcaps { effective = "sys_admin", permitted = "sys_admin", inheritable = "none" })
+      tell(sys.mount { target = D .. "/mid", type = "overlay",
+        data = ("lowerdir=@/low,upperdir=@/up,workdir=@/work/new,userxattr"):gsub("@", D) })
+      os.execute(("chmod 755 %s/up"):format(D))
+    ]], { { "EACCES", "no_access", "D/up' may not be written" } })
+  end)
+
+  if helper.is_linux(6, 6) then -- attributes that say so, on a tmpfs of a user namespace's
+    it("layers of another overlay", function()
+      check(NESTED .. [[
+        assert(sys.mount { target = D .. "/a", type = "tmpfs" })
+        assert(os.execute(("cd %s/a && mkdir up work other"):format(D)))
+        local data = ("index=on,lowerdir=@/low,upperdir=@/a/up,workdir=@/a/work,userxattr"):gsub("@", D)
+        assert(sys.mount { target = D .. "/mid", type = "overlay", data = data })
+        tell(sys.mount { target = D .. "/mid", type = "overlay", data = (data:gsub("a/work", "a/other")) })
+      ]], { { "EBUSY", "upper_in_use", "another overlay" } })
+    end)
+  end
+
   -- ---- ids and roots ------------------------------------------------------------
 
   it("ids that are not shifted", function()
@@ -421,6 +573,25 @@ describe("the cause of a mount's refusal is told:", function()
       ]], { { "EPERM", "idmap_init_userns" }, { "EPERM", "idmap_again" }, { "EINVAL", "idmap_attached" } })
     end
   end)
+
+  if helper.is_linux(6, 3) then -- tmpfs, the one that user namespaces mount
+    it("maps that shift nothing", function()
+      check(NESTED .. [[
+        assert(sys.mount { target = D .. "/a", type = "tmpfs" })
+        local child = idle "user"
+        assert(child:ready())
+        local tree = assert(sys.open_tree(D .. "/a", { clone = true }))
+        local userns = sys.namespace("user", child)
+        tell(sys.mount_setattr(tree, { userns = userns }))
+        assert(sys.write_uid_map(child, { { inside = 0, outside = 0, count = 1 } }))
+        tell(sys.mount_setattr(tree, { userns = userns }))
+        tell(sys.mount_setattr(tree, { userns = sys.namespace("user", "self") }))
+      ]], {
+        { "EINVAL", "idmap_empty", "has none yet" }, { "EINVAL", "idmap_empty" },
+        { "EINVAL", "idmap_same_userns", "mounted in that user" },
+      })
+    end)
+  end
 
   it("roots that are not taken", function()
     check(NESTED .. [[

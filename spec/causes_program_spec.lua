@@ -178,6 +178,17 @@ describe("the cause of a program's refusal is told of", function()
     assert.same({ "EACCES", "not_executable" }, { other.code, other.cause })
   end)
 
+  it("the description's own filter", function()
+    for _, code in ipairs { "EPERM", "EACCES", "ENOSYS" } do
+      -- one that denied every execve would not be taken
+      local args <const> = { { index = 2, op = "ne", value = 0 } }
+      local rule <const> = { names = "execve", action = "errno", errno = code, args = args }
+      local box <const> = assert(userns.container { seccomp = { default = "allow", rules = { rule } } })
+      local _, err <const> = box:run { "/bin/true" }
+      assert.same({ code, "own_seccomp" }, { err.code, err.cause })
+    end
+  end)
+
   it("nothing that is not certain, where the description's own filter ends who looks", function()
     local rules <const> = { { names = { "openat2", "openat", "statx" }, action = "kill" } }
     for init = 0, 1 do

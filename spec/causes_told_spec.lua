@@ -91,6 +91,50 @@ describe("the cause of what this kernel does not refuse is told:", function()
   end)
 end)
 
+--- The answer of a host of which nothing is known but that it has no filter.
+local function unfiltered(path)
+  return path == "/proc/self/status" and "Seccomp:\t0\n" or nil
+end
+
+describe("the cause is told of what takes another kernel, or the whole machine:", function()
+  -- A step of a plan is refused: what it is, the kernel's answer, the cause, words of why.
+  for _, row in ipairs {
+    { { op = "ruleset", side = "child" }, "ENOSYS", "landlock_create_ruleset", "landlock_unsupported", "not built" },
+    { { op = "ruleset", side = "child" }, "EOPNOTSUPP", "landlock_create_ruleset", "landlock_disabled", "booted" },
+    { { op = "clone", side = "parent", namespaces = { "net" } }, "ENOSYS", "clone", "old_kernel", "system call" },
+    { { op = "mount", side = "child", type = "tmpfs", target = "/t" }, "ENOMEM", "fsmount", "memory", "not enough" },
+    { { op = "overlay", side = "child", lower = {} }, "EOPNOTSUPP", "fgetxattr", "no_userxattr", "before Linux 6.6" },
+    { { op = "cgroup", side = "parent", path = "/c" }, "ENOENT", "openat", "no_such_limit", "no such limit" },
+    { { op = "open", side = "child", path = "/a" }, "ENFILE", "openat2", "file_max", "fs.file-max" },
+    { { op = "chdir", side = "child", path = "/a" }, "ENOENT", "getcwd", "outside", "leads out" },
+    { { op = "pdeathsig", side = "child", signal = "KILL" }, "ESRCH", "prctl", "host_gone", "has ended" },
+    { { op = "await", side = "child" }, "ESRCH", "futex", "host_gone", "has ended" },
+  } do
+    it(("%s %s"):format(row[1].op, row[2]), function()
+      local err <const> = diagnose.step(refused(row[1].op, row[2], row[3]), row[1], { row[1] },
+        source { read = unfiltered })
+      assert.equal(row[4], err.cause)
+      assert.is_truthy(err.why:find(row[5], 1, true), err.why)
+      assert.is_true(#err.hint > 10)
+    end)
+  end
+end)
+
+describe("the cause is told of a map that Linux 4.14 refuses:", function()
+  it("too many lines", function()
+    local map <const> = {}
+    for i = 0, 5 do
+      map[#map + 1] = { inside = i, outside = 2 * i, count = 1 }
+    end
+    local function cause()
+      return diagnose.call(refused("uid_map", "EINVAL", "write"), { 7, map }, source { read = unfiltered }).cause
+    end
+    assert.equal("too_many_lines", cause())
+    map[#map] = nil
+    assert.is_nil(cause())
+  end)
+end)
+
 describe("no cause is claimed", function()
   it("where nothing can be looked at", function()
     for _, row in ipairs {

@@ -141,8 +141,8 @@ describe("hooks", function()
           local plan <const> = assert(box:plan { "/bin/true" })
           local process <const>, err <const> = box:spawn { "/bin/true" }
           assert.is_nil(process)
-          assert.same({ "hook", "ECANCELED", "hooks." .. name, "parent", "hook", name }, {
-            err.op, err.code, err.field, err.side, plan[err.step].op, plan[err.step].name,
+          assert.same({ "hook", "ECANCELED", "hooks." .. name, "parent", "hook", name, "hook" }, {
+            err.op, err.code, err.field, err.side, plan[err.step].op, plan[err.step].name, err.cause,
           })
           assert.is_nil(err.errno)
           assert.is_truthy(err.message:find(refusal[2], 1, true), err.message)

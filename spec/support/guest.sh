@@ -19,6 +19,7 @@ passed=0 failed=0 lanes=()
 
 # What asks the kernel nothing, or nothing that make test has not asked already.
 readonly left_out='
+causes_words the words, and who names them
 compile     plans, compared as tables
 describe    descriptions, compared as tables
 diagnose    rows, held against a machine that is made up

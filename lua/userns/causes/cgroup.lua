@@ -27,6 +27,12 @@ return {
     hint = "start the host program below the same cgroup",
   },
   {
+    -- what clone3(2) is refused is tried once more in this way
+    cause = "into_cgroup", ops = "enter_cgroup", codes = "EOPNOTSUPP",
+    why = "no process may be in the cgroup, since one above it has threads for members (its cgroup.type is threaded)",
+    hint = "name another in cgroup.parent",
+  },
+  {
     cause = "cgroup_ro", ops = "cgroup enter_cgroup", codes = "EROFS",
     why = "the cgroup hierarchy is mounted read-only here, as it is in many containers",
     hint = "remount it read-write, or leave cgroup out",

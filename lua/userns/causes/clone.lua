@@ -189,14 +189,6 @@ local function is_unmapped(kind)
   end
 end
 
-local function version_two(case)
-  for _, step in ipairs(case.plan) do
-    if step.op == "cgroup" and step.version == 2 then
-      return step
-    end
-  end
-end
-
 local ROWS <const> = {
   {
     cause = "sysctl_userns_clone", ops = CREATES, codes = "EPERM",
@@ -304,25 +296,15 @@ local ROWS <const> = {
     hint = "start the host program in fewer containers inside one another, or share the pid namespace",
   },
   {
-    cause = "into_cgroup", ops = "clone", codes = "EACCES EBUSY EOPNOTSUPP EBADF ENODEV",
-    test = function(case)
-      return case.err.syscall == "clone3" and version_two(case) ~= nil
-    end,
-    about = "the kernel does not let the child be created in the cgroup",
-    why = function(case)
-      local busy <const> = case.err.code == "EBUSY" and ": it hands controllers down" or ""
-      return ("the kernel does not let the child be created below the cgroup %s%s"):format(version_two(case).path, busy)
-    end,
-    hint = "name a cgroup in cgroup.parent that was delegated to the caller, below the caller's own",
-  },
-  {
     cause = "pids_cgroup", ops = "clone init lock_mounts image", codes = "EAGAIN",
     test = function(case)
       local own <const> = own_limit(case)
       if own and own <= 1 or full_cgroup(case) then
         return true
+      elseif own and own <= 2 then
+        return nil
       end
-      return own and own <= 2 and nil or false
+      return false
     end,
     about = "the cgroup has as many processes as pids.max allows",
     why = function(case)

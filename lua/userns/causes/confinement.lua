@@ -60,7 +60,7 @@ return {
   },
   {
     cause = "key_quota", ops = "keyring", codes = "EDQUOT", syscalls = "keyctl",
-    why = "the user has as many keys as kernel.keys.maxkeys allows",
-    hint = "as root: sysctl kernel.keys.maxkeys, or leave strict out",
+    why = "the user has as many keys as kernel.keys.maxkeys allows, or as many bytes of them as maxbytes does",
+    hint = "leave strict out, or as root: sysctl kernel.keys.maxkeys=N (maxbytes=N)",
   },
 }

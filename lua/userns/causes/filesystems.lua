@@ -231,16 +231,22 @@ table.insert(ROWS, {
   end,
 })
 table.insert(ROWS, {
-  cause = "bad_superblock", ops = "mount fsconfig", codes = "EINVAL",
+  cause = "bad_superblock", ops = "mount fsconfig", codes = "EINVAL EIO",
   test = function(case)
-    return is_new(case) and FOR_ROOT[type_of(case)] and nil
+    local type <const> = type_of(case)
+    if not is_new(case) or FOR_USERS[type] or type == "overlay" then
+      return false
+    end
+    return nil
   end,
   about = "the source has no file system of this type, or it refuses an option",
   why = function(case)
-    local source <const> = made(case).source or "the source"
-    return ("'%s' has no %s file system, or that refuses an option"):format(source, type_of(case))
+    local source <const> = made(case).source
+    return tried.is_on_device(case) and source
+      and ("'%s' has no %s file system that could be read, or that refuses an option"):format(source, type_of(case))
+      or ("%s refuses one of its options, or misses one"):format(type_of(case))
   end,
-  hint = "look what it has (blkid), and at the kernel's log (dmesg)",
+  hint = "look at the kernel's log (dmesg), and at what a device has (blkid)",
 })
 
 return ROWS

@@ -53,6 +53,13 @@ local function beyond(case)
   end
 end
 
+--- Whether a file belongs to somebody whom the caller's user namespace has not got.
+local function is_foreign(case)
+  local file <const> = case.err.path and case.evidence:stat(case.err.path)
+  return file ~= nil and (case.evidence:is_mapped("uid", file.uid) == false
+    or case.evidence:is_mapped("gid", file.gid) == false)
+end
+
 local SETID <const> = "setuid setgid groups"
 
 return {
@@ -165,11 +172,6 @@ return {
     hint = "set it before it is locked, or leave it",
   },
   {
-    cause = "cap_unknown", ops = "bounding ambient", codes = "EINVAL",
-    why = "this kernel does not know the capability",
-    hint = "sys.last_cap tells the last one that it knows",
-  },
-  {
     cause = "ambient_not_permitted", ops = "ambient", codes = "EPERM",
     test = function(case)
       local e <const>, name <const> = case.evidence, case.err.path or ""
@@ -190,8 +192,15 @@ return {
     hint = "clear the bit, where it is not locked, or make the capability one of the program's file",
   },
   {
-    cause = "no_cap_setfcap", ops = "file_caps", codes = "EPERM", test = lacks "setfcap",
-    why = "it takes CAP_SETFCAP over the file, which the caller has not",
+    cause = "no_cap_setfcap", ops = "file_caps", codes = "EPERM",
+    test = function(case)
+      return case:lacks "setfcap" or is_foreign(case)
+    end,
+    about = "it takes CAP_SETFCAP over the file, whose owner and group a user namespace may not have",
+    why = function(case)
+      return is_foreign(case) and "it takes CAP_SETFCAP over the file, whose owner or group is not mapped in the "
+        .. "caller's user namespace" or "it takes CAP_SETFCAP over the file, which the caller has not"
+    end,
     hint = "do it as root, or as root of the user namespace that has the file's owner",
   },
 }

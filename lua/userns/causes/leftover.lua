@@ -33,8 +33,8 @@ return {
   },
   {
     cause = "memory", ops = "any", codes = "ENOMEM",
-    test = function(case)
-      return not case.err.syscall and false or nil
+    test = function()
+      return nil
     end,
     why = "there is not enough memory for it: on the machine, or under the caller's cgroup or RLIMIT_AS",
     hint = "end something that uses memory, or raise the limit",

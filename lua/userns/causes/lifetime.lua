@@ -1,7 +1,12 @@
 -- What ends a launch that is not the kernel's refusal.
 return {
   {
-    cause = "host_gone", ops = "pdeathsig await", codes = "ESRCH",
+    cause = "host_gone", ops = "await", codes = "ESRCH", syscalls = "poll",
+    why = "the process that was to release the child has ended",
+    hint = "end the child too: nobody else releases it",
+  },
+  {
+    cause = "host_gone", ops = "pdeathsig await", codes = "ESRCH", syscalls = "prctl futex",
     why = "the host program has ended",
     hint = "set die_with_parent = false, if the container is to outlast it",
   },

@@ -1,7 +1,6 @@
 -- Why a mount is not copied, attached, changed or taken away.
 local tried = require "userns.evidence.tried"
 
-local ATTACHES <const> = "mount move_mount bind take root_bind"
 local COPIES <const> = "mount open_tree open idmap mask readonly"
 local CHANGES <const> = "mount mount_setattr remount bind root_bind readonly"
 local SHIFTS <const> = "mount_setattr idmap"
@@ -100,6 +99,33 @@ local function type_at(case)
   return fs and fs.type
 end
 
+-- Of which every mount(2) makes another one.
+local MADE_ANEW <const> = { tmpfs = true, ramfs = true, devpts = true, overlay = true, fuse = true }
+
+--- The mount on a place of what is to be mounted there anew.
+local function same_there(case)
+  local a <const> = made(case)
+  local there <const> = a.kind == "new" and case.arguments and case.evidence:mount_at(a.target)
+  return there and there.type == a.type and not MADE_ANEW[a.type] and there or nil
+end
+
+--- The user namespace whose maps are to be used.
+local function userns_of(case)
+  local userns <const> = is_kind(case, "idmap") and case.step.changes and case.step.changes.userns
+  return userns and case.evidence:namespace("user", userns)
+end
+
+--- Whether a user namespace lacks a map, as one of its processes has it; nil where
+--- none is in sight.
+local function is_unwritten(case, userns)
+  local pid <const> = case.evidence:inhabitant(userns)
+  local uids <const>, gids <const> = pid and case.evidence:map_of("uid", pid), pid and case.evidence:map_of("gid", pid)
+  if not uids or not gids then
+    return nil
+  end
+  return #uids == 0 or #gids == 0
+end
+
 local function count(case)
   local limit <const>, mounts <const> = case.evidence:sysctl "fs/mount-max", case.evidence:mounts()
   return limit, mounts and #mounts
@@ -187,11 +213,9 @@ return {
     hint = "bind it recursively where it is wanted",
   },
   {
-    cause = "already_mounted", ops = ATTACHES, codes = "EBUSY",
+    cause = "already_mounted", ops = "mount", codes = "EBUSY",
     test = function(case)
-      local a <const> = made(case)
-      local there <const> = case.arguments and a.target and case.evidence:mount_at(a.target)
-      return there ~= nil and there and a.kind ~= "change" and (a.type == nil or there.type == a.type)
+      return same_there(case) ~= nil
     end,
     about = "the same file system is mounted on this place already",
     why = function(case)
@@ -291,8 +315,11 @@ return {
     hint = "remount with \"bind\", which changes this mount alone",
   },
   {
-    cause = "busy", ops = CHANGES, codes = "EBUSY",
+    cause = "busy", ops = CHANGES .. " fsconfig", codes = "EBUSY",
     test = function(case)
+      if case.err.op == "fsconfig" then
+        return is_kind(case, "reconfigure") and made(case).option == nil and nil
+      end
       return is_kind(case, "change") or is_kind(case, "reconfigure")
     end,
     why = "a file on it is open for writing, and it is to become read-only",
@@ -326,6 +353,18 @@ return {
     hint = "bind it without idmap, or take files from ext4, xfs, btrfs or tmpfs",
   },
   {
+    cause = "idmap_empty", ops = "mount_setattr", codes = "EINVAL",
+    test = function(case)
+      local userns <close> = userns_of(case)
+      if not userns then
+        return false
+      end
+      return is_unwritten(case, userns)
+    end,
+    why = "the user namespace whose maps are to be used has none yet, or one alone",
+    hint = "write its uid_map and gid_map first",
+  },
+  {
     cause = "idmap_same_userns", ops = SHIFTS, codes = "EINVAL",
     test = function(case)
       return is_kind(case, "idmap") and tried.is_nested(case) and type_at(case) == "tmpfs" and nil
@@ -334,20 +373,12 @@ return {
     hint = "hand over a user namespace with other maps",
   },
   {
-    cause = "idmap_empty", ops = "mount_setattr", codes = "EINVAL",
-    test = function(case)
-      return is_kind(case, "idmap") and nil
-    end,
-    why = "the user namespace whose maps are to be used has none yet", hint = "write its uid_map and gid_map first",
-  },
-  {
     cause = "idmap_init_userns", ops = "mount_setattr", codes = "EPERM",
     test = function(case)
-      local userns <const> = is_kind(case, "idmap") and case.step.changes.userns
-      if not userns then
+      local ns <close> = userns_of(case)
+      if not ns then
         return false
       end
-      local ns <close> = case.evidence:namespace("user", userns)
       local st <const> = ns and case.evidence.source.stat(ns)
       return st ~= nil and st.inode == 0xEFFFFFFD
     end,

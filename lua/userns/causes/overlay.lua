@@ -155,6 +155,26 @@ local function uncovering(case)
   return path
 end
 
+--- The layer that lies on a mount which is none of this mount namespace's.
+local function outside(case)
+  return first(case, function(layer)
+    return case.evidence:mount_of(layer) ~= nil and case.evidence:mount_holding(layer) == nil
+  end)
+end
+
+--- Upper or work, where the caller may not write it.
+local function unwritable(case)
+  return (first(case, function(layer, role)
+    return role ~= "lower" and not case.evidence:may(layer, "write")
+  end))
+end
+
+--- Whether the work directory is that of an overlay that was never to be used again.
+local function is_spent(case)
+  local l <const> = layers(case)
+  return l ~= nil and l.work ~= nil and case.evidence:stat(l.work .. "/work/incompat") ~= nil
+end
+
 local UPPER <const> = "take a directory of ext4, xfs, btrfs or tmpfs as upper and work; or upper = \"tmpfs\""
 
 return {
@@ -378,12 +398,12 @@ return {
       if not l or not l.upper then
         return false
       end
-      return not case.evidence:may(l.work or l.upper, "write") or not case.evidence:may(l.upper, "write") or nil
+      return unwritable(case) ~= nil or nil
     end,
     about = "upper or work may not be written by who stacks the layers",
     why = function(case)
-      local l <const> = layers(case)
-      return ("'%s' or '%s' may not be written by who stacks the layers"):format(l.upper, l.work)
+      local path <const> = unwritable(case)
+      return (path and quote(path) or "upper or work") .. " may not be written by who stacks the layers"
     end,
     hint = "let them belong to who starts the container",
   },
@@ -407,22 +427,33 @@ return {
     cause = "work_not_empty", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
       local l <const> = layers(case)
-      return l ~= nil and l.work ~= nil and nil
+      if not l or not l.work then
+        return false
+      end
+      return is_spent(case) or nil
     end,
     about = "the work directory cannot be made ready",
     why = function(case)
-      return ("the work directory %s cannot be made ready: it is not empty, or its file system has no such attributes")
+      return (is_spent(case) and "the work directory %s is of a volatile overlay, after which it is not used again"
+        or "the work directory %s cannot be made ready: it is not empty, or its file system has no such attributes")
         :format(quote(layers(case).work))
     end,
-    hint = "empty it, and have it writable by who starts the container",
+    hint = "take an empty one, writable by who starts the container",
   },
   {
     cause = "unattached_layer", ops = "overlay root_overlay mount", codes = "EINVAL",
     test = function(case)
-      return is_overlay(case) and nil
+      if not is_overlay(case) then
+        return false
+      end
+      return outside(case) ~= nil or nil
     end,
-    about = "a layer lies on a mount that cannot be one of this mount namespace's",
-    why = "a layer lies on a file system that cannot be stacked, or on a mount of another namespace",
+    about = "a layer lies on a file system that cannot be stacked, or on a mount of another namespace",
+    why = function(case)
+      local layer <const> = outside(case)
+      return layer and ("%s lies on a mount of another namespace"):format(quote(layer))
+        or "a layer lies on a file system that cannot be stacked, or on a mount of another namespace"
+    end,
     hint = "take directories of this mount namespace, of ext4, xfs, btrfs or tmpfs",
   },
 }

@@ -13,7 +13,8 @@ local function obstacle(case)
     return case.found.code and case.found or nil
   end
   local made <const> = tried.of(case)
-  for _, path in ipairs { made.target or false, made.copies ~= false and made.source or false } do
+  local source <const> = (made.copies ~= false or tried.is_on_device(case)) and made.source
+  for _, path in ipairs { made.target or false, source or false } do
     local found <const> = path and case.evidence:obstacle(path)
     if found and found.code == case.err.code then
       return found
@@ -191,6 +192,15 @@ return {
     why = function(case)
       return ("'%s' is a symbolic link that leads back to itself, or to one that may not be followed"):format(
         obstacle(case).path)
+    end,
+    hint = "name what is meant without the link",
+  },
+  {
+    cause = "symlink_loop", ops = PLACED .. " chdir open", codes = "ELOOP", syscalls = "openat2",
+    about = "a path leads through what is no link of a file system's, but of the kernel's own in /proc",
+    why = function(case)
+      return ("'%s' leads through a link of the kernel's own, as /proc has them, which is not followed"):format(
+        case.step.target or case.step.path)
     end,
     hint = "name what is meant without the link",
   },

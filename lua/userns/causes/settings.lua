@@ -23,6 +23,12 @@ local function lacks_on_host(name)
   end
 end
 
+local function is_above_nr_open(case)
+  local most <const> = case.step.resource == "nofile" and case.evidence:sysctl "fs/nr_open"
+  local hard <const> = math.tointeger(case.step.hard)
+  return most and hard and hard > most or false
+end
+
 return {
   {
     cause = "proc_ro", ops = "sysctl", codes = "EROFS", test = from "allow_userns",
@@ -81,8 +87,9 @@ return {
     test = function(case)
       return case:has "join" ~= nil or nil
     end,
-    why = "the clocks of a new time namespace cannot be set after joining a user or a pid namespace",
-    hint = "leave time_offsets out, or do not join those",
+    why = "the child hides from the processes of the user namespace that it joins (it is not dumpable), and so may not "
+      .. "open the file that sets its clocks",
+    hint = "leave time_offsets out, join no user namespace, or do it as root",
   },
   {
     cause = "no_cap_sys_time", ops = "time", codes = "EPERM", syscalls = "write openat", test = lacks "sys_time",
@@ -93,6 +100,15 @@ return {
     cause = "no_cap_sys_admin", ops = "time", codes = "EPERM", syscalls = "unshare setns", test = lacks "sys_admin",
     why = "a time namespace takes CAP_SYS_ADMIN, which the child has not",
     hint = "create a user namespace together with time",
+  },
+  {
+    cause = "nr_open", ops = "rlimit raise_limit", codes = "EPERM", syscalls = "prlimit64",
+    test = is_above_nr_open,
+    about = "no limit of descriptors is above fs.nr_open",
+    why = function(case)
+      return ("no limit of descriptors is above fs.nr_open, %d here"):format(case.evidence:sysctl "fs/nr_open")
+    end,
+    hint = "ask for no more than that, or as root: sysctl fs.nr_open=N",
   },
   {
     cause = "no_cap_sys_resource", ops = "rlimit raise_limit", codes = "EPERM", syscalls = "prlimit64",
@@ -133,7 +149,7 @@ return {
   },
   {
     cause = "pty_max", ops = "pty", codes = "ENOSPC",
-    why = "there are as many terminals as kernel.pty.max allows",
-    hint = "end what holds terminals, or as root: sysctl kernel.pty.max",
+    why = "there are as many terminals as kernel.pty.max allows, or `max` among the options of that devpts",
+    hint = "end what holds terminals, or as root: sysctl kernel.pty.max=N",
   },
 }

@@ -104,8 +104,10 @@ function methods:is_landlocked()
   local answer <const> = self.source.probe "make_private"
   if answer == "EPERM" then
     return not self:is_filtered "mount"
+  elseif answer == "OK" then
+    return false
   end
-  return answer == "OK" and false or nil
+  return nil
 end
 
 --- What the kernel says of the options of a new file system, which it can be asked

@@ -117,17 +117,23 @@ function methods:count(type)
   return total
 end
 
+--- A process that is in a namespace.
+---@param ns userns.Namespace
+---@return integer? pid
+function methods:inhabitant(ns)
+  for _, pid in ipairs(self.source.processes() or {}) do
+    local other <close> = self:namespace(ns:type(), pid)
+    if other and other:id() == ns:id() then
+      return pid
+    end
+  end
+end
+
 --- Whether any process is in a namespace.
 ---@param ns userns.Namespace
 ---@return boolean
 function methods:is_inhabited(ns)
-  for _, pid in ipairs(self.source.processes() or {}) do
-    local other <close> = self:namespace(ns:type(), pid)
-    if other and other:id() == ns:id() then
-      return true
-    end
-  end
-  return false
+  return self:inhabitant(ns) ~= nil
 end
 
 --- How deep a namespace of the caller's lies, as far as it can be seen from here.

@@ -111,8 +111,10 @@ function LOWER.fsopen(step)
   return { kind = "new", type = step.type }
 end
 
+-- A context of fspick knows no type: it changes what is mounted.
 function LOWER.fsconfig(step)
-  return { kind = "new", type = step.context:type(), option = text(step.key) }
+  local type <const> = step.context:type()
+  return { kind = type and "new" or "reconfigure", type = type, option = text(step.key) }
 end
 
 LOWER.fsmount = LOWER.fsconfig
@@ -213,6 +215,14 @@ function tried.is_mount(case, path)
   end
   local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
   return on.root
+end
+
+--- Whether a new file system is one on a block device, which is found by its path.
+---@param case userns.Case
+---@return boolean
+function tried.is_on_device(case)
+  local made <const>, known <const> = tried.of(case), case.evidence:read "/proc/filesystems" or ""
+  return made.kind == "new" and made.type ~= nil and ("\n" .. known):find("\n\t" .. made.type .. "\n", 1, true) ~= nil
 end
 
 --- What the kernel itself says is wrong with a new file system: it wrote so, or can
