@@ -521,7 +521,7 @@ describe("what is set once for each process is refused", function()
 
   if way == "root" then
     it("to a user who has too many keys", function()
-      -- add_key(2) of one whom nobody else is here
+      -- add_key(2) of one whom nobody else is here, to a session keyring that nobody else has
       check({ "keyring EDQUOT key_quota" }, [[
         assert(sys.setgroups {})
         assert(sys.setresgid(65531, 65531, 65531))
@@ -529,8 +529,9 @@ describe("what is set once for each process is refused", function()
         assert(sys.prctl("dumpable", true))
         tell(run { namespaces = {}, strict = true })
       ]], [[perl -e 'use POSIX; my ($type, $key) = ("user", "x");
-        my $add = (POSIX::uname())[4] eq "x86_64" ? 248 : 217;
-        $> = 65531; for (1 .. 200) { my $name = "key$_"; syscall($add, $type, $name, $key, 1, -3) } $> = 0;
+        my ($add, $keyctl) = (POSIX::uname())[4] eq "x86_64" ? (248, 250) : (217, 219);
+        $> = 65531; syscall($keyctl, 1, 0);
+        for (1 .. 200) { my $name = "key$_"; syscall($add, $type, $name, $key, 1, -3) } $> = 0;
         exec @ARGV']])
     end)
   end

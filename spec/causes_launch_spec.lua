@@ -1,6 +1,7 @@
 -- Why what is around the program is not made: settings, limits, terminals, cgroups,
 -- interfaces, and the child itself.  Each refusal is produced for real.
 local helper = require "spec.helper"
+local sys = require "userns.sys"
 local told = require "spec.support.told"
 
 local way <const> = helper.privilege
@@ -115,11 +116,12 @@ describe("a cgroup is not made", function()
   if way == "root" and not helper.is_guest then
     it("below one that has threads for members", function()
       local hierarchy <const> = assert(helper.read "/proc/mounts":match "\n%S+ (%S+) cgroup2 ")
-      local path <const> = hierarchy .. "/userns-spec-threads"
+      local parent <const> = "/userns-spec-" .. sys.getpid()
+      local path <const> = hierarchy .. parent
       local ok <const>, err <const> = pcall(function()
         assert(os.execute(("mkdir %s && echo threaded >%s/cgroup.type"):format(path, path)))
         check({ { "enter_cgroup EOPNOTSUPP into_cgroup", "threaded" } },
-          [[ tell(run { cgroup = { parent = "/userns-spec-threads" } }) ]])
+          ([[ tell(run { cgroup = { parent = %q } }) ]]):format(parent))
       end)
       os.remove(path)
       assert(ok, err)
