@@ -293,7 +293,10 @@ return {
   {
     cause = "busy", ops = CHANGES, codes = "EBUSY",
     test = function(case)
-      return is_kind(case, "change") or is_kind(case, "reconfigure")
+      if is_kind(case, "change") or is_kind(case, "reconfigure") then
+        return not case.evidence:is_traced() or nil
+      end
+      return false
     end,
     why = "a file on it is open for writing, and it is to become read-only",
     hint = "have it closed first (fuser -m, lsof)",

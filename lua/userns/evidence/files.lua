@@ -100,12 +100,17 @@ end
 function methods:is_landlocked()
   if (self.source.landlock_abi() or 0) == 0 then
     return false
+  elseif self:is_traced() then
+    return nil -- the tracer may answer what is tried, too
   end
   local answer <const> = self.source.probe "make_private"
   if answer == "EPERM" then
     return not self:is_filtered "mount"
   end
-  return answer == "OK" and false or nil
+  if answer == "OK" then
+    return false
+  end
+  return nil
 end
 
 --- What the kernel says of the options of a new file system, which it can be asked
