@@ -49,7 +49,7 @@ end
 --- The kernel's refusal, as one of the file's.
 local function refusal(err, path)
   err.op, err.path = "load", path
-  return err
+  return require "userns.diagnose".call(err, { path })
 end
 
 --- A function that compiles the file as loadfile does: a byte order mark and a

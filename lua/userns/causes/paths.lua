@@ -3,8 +3,8 @@
 local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
-local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open"
-local SOURCES <const> = "open idmap"
+local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open load"
+local SOURCES <const> = "open idmap path_rule"
 local ANY <const> = PLACED .. " " .. LOWER .. " " .. SOURCES .. " pivot_root chdir"
 
 --- What stops whoever follows one of the paths that were given.
@@ -155,6 +155,14 @@ return {
     hint = "choose another directory, or let others enter it (chmod o+x)",
   },
   {
+    cause = "not_searchable", ops = "pivot_root", codes = "EACCES", syscalls = "fchdir",
+    test = function(case)
+      return not case.arguments
+    end,
+    why = "the directory that is to be the root may not be entered by who starts the container",
+    hint = "choose another directory, or let others enter it (chmod o+x)",
+  },
+  {
     cause = "no_access", ops = "file", codes = "EACCES",
     test = function(case)
       local mode <const> = not case.found.code and case.found.mode
@@ -264,7 +272,12 @@ return {
     hint = "bind the host's device instead of making a node",
   },
   {
-    cause = "no_access", ops = "open", codes = "EACCES",
+    cause = "is_directory", ops = "load", codes = "EISDIR",
+    why = "it is a directory, and a description is a file",
+    hint = "name the file in it",
+  },
+  {
+    cause = "no_access", ops = "open load", codes = "EACCES",
     test = function(case)
       local path <const> = case.arguments and case.step.path
       return path ~= nil and case.evidence:stat(path) ~= nil and case.evidence:obstacle(path) == nil

@@ -137,6 +137,10 @@ function LOWER.open(step)
   return { kind = "look", target = step.path, flags = set_of(step.how or "read") }
 end
 
+function LOWER.load(step)
+  return { kind = "look", target = step.path, flags = { read = true } }
+end
+
 -- ---- plans ----------------------------------------------------------------
 
 local UPPER <const> = {}
