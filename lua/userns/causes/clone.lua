@@ -99,7 +99,7 @@ local function check_limit(case, type)
     return leaves_no_room(case, type)
   elseif is_used_up(case, type) then
     return true
-  elseif case.evidence:is_initial "user" and #asked(case) == 1 then
+  elseif case.evidence:is_initial "user" and #asked(case) == 1 and not case.evidence:is_traced() then
     return true -- there is nothing above, and nothing else that could be
   end
   local refused <const> = tried_alone(case)
@@ -354,7 +354,10 @@ local ROWS <const> = {
   {
     cause = "into_cgroup", ops = "clone", codes = "EACCES EBUSY EOPNOTSUPP EBADF ENODEV",
     test = function(case)
-      return case.err.syscall == "clone3" and version_two(case) ~= nil
+      if case.err.syscall ~= "clone3" or not version_two(case) then
+        return false
+      end
+      return not case.evidence:is_traced() or nil
     end,
     about = "the kernel does not let the child be created in the cgroup",
     why = function(case)

@@ -190,8 +190,9 @@ return {
     cause = "already_mounted", ops = ATTACHES, codes = "EBUSY",
     test = function(case)
       local a <const> = made(case)
-      local there <const> = case.arguments and a.target and case.evidence:mount_at(a.target)
-      return there ~= nil and there and a.kind ~= "change" and (a.type == nil or there.type == a.type)
+      local adds <const> = a.kind == "new" or a.kind == "attach" or a.kind == "move"
+      local there <const> = case.arguments and adds and a.target and case.evidence:mount_at(a.target)
+      return there ~= nil and there and (a.type == nil or there.type == a.type)
     end,
     about = "the same file system is mounted on this place already",
     why = function(case)
