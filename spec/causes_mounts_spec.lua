@@ -119,6 +119,17 @@ describe("the cause of a mount's refusal is told:", function()
     check(table.concat(script, "\n"), expected)
   end)
 
+  it("paths of rules, and of descriptions", function()
+    check([[
+      tell(run { landlock = { fs = { { path = D .. "/none", allow = { "read" } } } } })
+      tell(userns.load(D .. "/none"))
+      tell(userns.load(D))
+    ]], {
+      { "ENOENT", "not_found", "D/none' does not exist" }, { "ENOENT", "not_found", "D/none' does not exist" },
+      { "EISDIR", "is_directory" },
+    })
+  end)
+
   it("a source that the caller may not reach", function()
     if is_root then
       assert(os.execute(("cd %s && mkdir -p o/x && chown 12345 o && chmod 700 o"):format(directory)))
@@ -130,6 +141,9 @@ describe("the cause of a mount's refusal is told:", function()
       tell(run { root = { type = "tmpfs" }, mounts = { { type = "bind", source = D .. NAME, target = "/x" } } })
     ]]
     check(script:gsub("NAME", ("%q"):format(name)), { { "EACCES", "not_searchable", "(mode 0700, owner " } })
+    if not is_root then
+      check([[ tell(run { root = "/root" }) ]], { { "EACCES", "not_searchable", "that is to be the root" } })
+    end
     directory = directory:gsub("/%.%./%.%./root$", "")
   end)
 
@@ -253,6 +267,13 @@ describe("the cause of a mount's refusal is told:", function()
       { "EPERM", "locked_flags", "noexec", "repeat them in the options (noexec)" },
       { "EPERM", "locked_flags", "noexec" }, { "EPERM", "locked_flags" },
     })
+    -- no ruleset is suspected beside it
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/a", type = "tmpfs", options = { "nosuid", "nodev" } })
+      enter "mnt"
+      tell(sys.mount { target = D .. "/a", options = { "remount", "bind", "nosuid", "nodev", "noatime" } })
+      tell(sys.mount { target = D .. "/a", options = "remount", data = "size=1m" })
+    ]], { { "EPERM", "locked_flags" }, { "EPERM", "other_userns", "\"bind\"" } })
   end)
 
   it("what is in use", function()
@@ -463,6 +484,7 @@ describe("a file system without the namespace that it shows", function()
       local box <const>, err <const> = userns.container { share = row[1], mounts = mounts }
       assert.is_nil(box)
       assert.same({ "EINVALID", row[2], "mounts[1].type" }, { err.code, err.cause, err.field })
+      assert.matches('"' .. row[1] .. '" to namespaces', err.hint)
     end
   end)
 end)

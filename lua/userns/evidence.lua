@@ -183,7 +183,8 @@ function methods:is_mapped(kind, id)
   return map and false
 end
 
-local REFUSED <const> = { EPERM = true, EACCES = true, ENOSYS = true }
+-- What the kernel answers who wants a child that shares nothing.
+local NO_CHILD <const> = { EAGAIN = true, ENOMEM = true }
 
 --- Whether a filter answers a system call before the kernel does: certain where
 --- the answer is that, and none that the kernel gives.
@@ -200,7 +201,7 @@ function methods:is_filtered(name, types, code)
     return false -- one that nobody can try
   elseif type(answer) ~= "string" then
     -- it takes a child to try, and the kernel refuses none for such a reason
-    return type(expected) == "table" and REFUSED[expected.code] and expected.code == code or nil
+    return type(expected) == "table" and not NO_CHILD[expected.code] and expected.code == code or nil
   elseif answer == expected then
     return answer == code and nil
   elseif answer == "EPERM" and privileged and not self:is_privileged "sys_admin" then
