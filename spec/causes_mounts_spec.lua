@@ -430,6 +430,11 @@ describe("the cause of a mount's refusal is told:", function()
     check(NESTED .. [[
       tell(run { mounts = { { type = "bind", source = D, target = "/mnt", idmap = true } } })
     ]], { { "EPERM", "idmap_not_owner", "may administer the file system" } })
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/mid", type = "tmpfs" })
+      local tree = assert(sys.open_tree(D .. "/mid", { clone = true }))
+      tell(sys.mount_setattr(tree, { userns = sys.namespace("user", "self") }))
+    ]], { { "EINVAL", "idmap_same_userns" } })
     if is_root then
       check(ENTER .. [[
         local child = mapped "user"
@@ -470,6 +475,16 @@ describe("the cause of a mount's refusal is told:", function()
       assert(sys.chroot(D .. "/a/b"))
       tell(sys.pivot_root("/c/d", "/c/d"))
     ]], { { "EINVAL", "chrooted" } })
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/up", type = "tmpfs" })
+      assert(sys.mount { target = D .. "/low", type = "tmpfs" })
+      assert(os.execute("mkdir " .. D .. "/low/proc"))
+      assert(sys.mount { source = "/proc", target = D .. "/low/proc", options = "rbind" })
+      local up = assert(sys.open(D .. "/up", { "path", "directory" }))
+      assert(sys.chroot(D .. "/low"))
+      local path = "/proc/self/fd/" .. up:fileno()
+      tell(sys.pivot_root(path, path))
+    ]], { { "EINVAL", "unreachable", "below the present root" } })
   end)
 end)
 

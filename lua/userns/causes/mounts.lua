@@ -340,7 +340,11 @@ return {
   {
     cause = "idmap_empty", ops = "mount_setattr", codes = "EINVAL",
     test = function(case)
-      return is_kind(case, "idmap") and nil
+      if not is_kind(case, "idmap") then
+        return false
+      end
+      local is_own <const> = case.evidence:is_own("user", case.step.changes.userns)
+      return is_own and #(case.evidence:map_of("uid", "self") or {}) == 0 or not is_own and nil
     end,
     why = "the user namespace whose maps are to be used has none yet", hint = "write its uid_map and gid_map first",
   },
