@@ -344,6 +344,10 @@ describe("who runs the program is not set", function()
   end)
 
   if way == "user" then
+    it("and no process of another user's is killed", function()
+      check({ "kill EPERM other_owner" }, [[ tell(sys.kill(1, "CONT")) ]])
+    end)
+
     it("to groups that the container's namespace denies", function()
       check({ "groups EPERM setgroups_denied" }, [[ tell(run { process = { groups = { 0 } } }) ]])
     end)

@@ -345,6 +345,10 @@ describe("the cause of a mount's refusal is told:", function()
     })
   end)
 
+  it("a fuse that nobody serves", function()
+    check(NESTED .. [[ tell(sys.mount { target = D .. "/a", type = "fuse" }) ]], { { "EINVAL", "no_fuse_server" } })
+  end)
+
   it("what a new proc or sysfs would show", function()
     local wrapper <const> = (is_root and "unshare -m" or "unshare -Ur -m")
       .. " --propagation private sh -c 'mount -t tmpfs none /proc/fs && mount -t tmpfs none /sys/kernel/mm"
