@@ -192,7 +192,6 @@ local OPERANDS <const> = {
   gid_map = { "target", "map" },
   groups = { "groups" },
   kill = { "target" },
-  load = { "path" },
   mkdirat = { "directory", "name" },
   mount_setattr = { "target", "changes" },
   move_mount = { "from", "to", "options" },

@@ -3,7 +3,7 @@
 local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
-local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open load"
+local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open"
 local SOURCES <const> = "open idmap path_rule"
 local ANY <const> = PLACED .. " " .. LOWER .. " " .. SOURCES .. " pivot_root chdir"
 
@@ -272,12 +272,7 @@ return {
     hint = "bind the host's device instead of making a node",
   },
   {
-    cause = "is_directory", ops = "load", codes = "EISDIR",
-    why = "it is a directory, and a description is a file",
-    hint = "name the file in it",
-  },
-  {
-    cause = "no_access", ops = "open load", codes = "EACCES",
+    cause = "no_access", ops = "open", codes = "EACCES",
     test = function(case)
       local path <const> = case.arguments and case.step.path
       return path ~= nil and case.evidence:stat(path) ~= nil and case.evidence:obstacle(path) == nil

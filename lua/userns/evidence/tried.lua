@@ -137,10 +137,6 @@ function LOWER.open(step)
   return { kind = "look", target = step.path, flags = set_of(step.how or "read") }
 end
 
-function LOWER.load(step)
-  return { kind = "look", target = step.path, flags = { read = true } }
-end
-
 -- ---- plans ----------------------------------------------------------------
 
 local UPPER <const> = {}
