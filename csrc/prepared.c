@@ -153,7 +153,7 @@ static struct launch *check_new(lua_State *L, int arg)
 /* Of a step that was Lua's, what that said is above the top of before. */
 static int return_failed(lua_State *L, struct launch *l, int top)
 {
-    bool called = lua_gettop(L) > top;
+    bool called = userns_was_called(L, l, top);
     if (!called)
         userns_push_failure(L, l);
     userns_launch_end(l);

@@ -78,6 +78,12 @@ void userns_push_failure(lua_State *L, const struct launch *l)
         userns_set_found(L, &l->control->found);
 }
 
+bool userns_was_called(lua_State *L, const struct launch *l, int top)
+{
+    return lua_gettop(L) > top &&
+           (l->failure.error == 0 || !lua_istable(L, -1));
+}
+
 int userns_return_called(lua_State *L, const struct launch *l)
 {
     if (!lua_istable(L, -1))
@@ -243,7 +249,7 @@ static int sys_launch(lua_State *L)
     l->context = L;
     int top = lua_gettop(L);
     int result = userns_launch_run(l);
-    if (result == 0 || lua_gettop(L) == top)
+    if (result == 0 || !userns_was_called(L, l, top))
         return userns_return_launched(L, &handles, l, result);
     userns_launch_end(l);
     return userns_return_called(L, l);

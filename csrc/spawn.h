@@ -32,6 +32,11 @@ int userns_call_step(struct launch *l, uint32_t step, int *ret_fd);
    of it stands in the control words. */
 void userns_push_failure(lua_State *L, const struct launch *l);
 
+/* Whether it is a step of Lua's that ended the launch: what that said is above
+   the top of before.  What it was refused because the child had ended is not
+   told, as the child has said why. */
+bool userns_was_called(lua_State *L, const struct launch *l, int top);
+
 /* The error of a step that was Lua's to do is on top of the stack. */
 int userns_return_called(lua_State *L, const struct launch *l);
 

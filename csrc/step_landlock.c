@@ -45,8 +45,10 @@ long userns_do_path_rule(struct child *c, const struct step_path_rule *s)
     long fd = CALL(c, openat2, AT_FDCWD, text(c, s->path), &how, sizeof how);
     if (s->optional && (fd == -ENOENT || fd == -ENOTDIR))
         return 0;
-    if (fd < 0)
+    if (fd < 0) {
+        step_find_place(c, AT_FDCWD, text(c, s->path));
         return fd;
+    }
     long error = add_path(c, s, fd);
     shut(fd);
     return error;

@@ -95,6 +95,22 @@ describe("a namespace is not created", function()
     ]], limited { user = 1 })
   end)
 
+  it("where a limit of a namespace above is used up", function()
+    local list <const> = causes([[ tell(sys.unshare { "user", "net" }) tell(run {}) ]],
+      limited { net = 0 } .. " unshare -Ur")
+    assert.same({ "unshare ENOSPC limit_net", "clone ENOSPC limit_net" }, list)
+    -- whether it is that or the depth is not seen from below
+    assert.same({ "unshare ENOSPC either userns_depth limit_user" },
+      causes([[ tell(sys.unshare { "user", "net" }) ]], limited { user = 1 } .. " unshare -Ur"))
+  end)
+
+  it("by the child, where a limit leaves no room", function()
+    assert.same({ "time ENOSPC limit_time" },
+      causes([[ tell(run { time_offsets = { monotonic = 5 } }) ]], limited { time = 0 }))
+    assert.same({ "lock_mounts ENOSPC limit_user" },
+      causes([[ tell(run { capabilities = { "sys_admin" } }) ]], limited { user = 1 }))
+  end)
+
   it("more than 33 levels deep", function()
     local levels <const> = helper.privilege == "userns" and 32 or 33
     local list <const> = causes(([[
@@ -180,6 +196,37 @@ describe("a namespace is not created", function()
     it("denies it with what the kernel itself would say", function()
       assert.same({ "unshare EINVAL seccomp" },
         causes [[ filter({ "unshare" }, "EINVAL") tell(sys.unshare { "user", "net" }) ]])
+    end)
+
+    it("denies it with what the kernel says for other reasons", function()
+      for _, code in ipairs { "ENOSPC", "E2BIG", "ENOENT" } do
+        both(code, "seccomp", ([[ filter({ "unshare", "clone3", "clone" }, %q) ]]):format(code) .. BOTH)
+      end
+    end)
+
+    it("denies what the set-up calls", function()
+      for call, op in pairs {
+        setsid = "setsid", prctl = "pdeathsig", fsmount = "mount", capset = "capabilities", seccomp = "seccomp",
+      } do
+        assert.same({ op .. " EPERM seccomp" }, causes(([[
+          local box = assert(userns.container {
+            seccomp = "default", mounts = { { type = "tmpfs", target = "/mnt" } },
+          })
+          filter({ %q }, "EPERM")
+          tell(box:run { "/bin/true" })
+        ]]):format(call)))
+      end
+      assert.same({ "image EPERM seccomp" },
+        causes [[ filter({ "execveat" }, "EPERM") tell(run { init = true }) ]])
+    end)
+
+    it("denies something else: none is suspected", function()
+      assert.same({ "unshare EINVAL pidns_pending", "umount EINVAL not_mount_point" }, causes [[
+        enter("pid", "mnt")
+        filter({ "reboot", "swapon" }, "EPERM")
+        tell(sys.unshare "pid")
+        tell(sys.umount "/mnt")
+      ]])
     end)
 
     it("ends who is set up", function()

@@ -479,6 +479,22 @@ describe("who runs the program is not set", function()
     end
   end)
 
+  if way == "user" then
+    it("and no process of another user's is killed", function()
+      check({ "kill EPERM other_owner" }, [[ tell(sys.kill(1, "CONT")) ]])
+    end)
+
+    it("to groups that the container's namespace denies", function()
+      check({ "groups EPERM setgroups_denied" }, [[ tell(run { process = { groups = { 0 } } }) ]])
+    end)
+
+    it("to capabilities that the caller has not got, where no user namespace gives them", function()
+      local list <const> = told [[ tell(run { namespaces = {}, capabilities = { "net_admin" } }) ]]
+      assert.equal("cap_not_permitted", list[1].cause)
+      assert.matches("^net_admin is not in the permitted set", list[1].why)
+    end)
+  end
+
   it("to capabilities that are lost", function()
     check({ "capabilities EPERM cap_not_permitted", "ambient EPERM ambient_not_permitted" }, [[
       assert(sys.setcaps { effective = "none", permitted = "none", inheritable = "none" })
@@ -537,7 +553,55 @@ describe("what is set once for each process is refused", function()
   end
 end)
 
+describe("what a description cannot have", function()
+  it("has its cause, and what to do", function()
+    local userns <const> = require "userns"
+    local long <const> = ("x"):rep(300)
+    for cause, description in pairs {
+      no_utsns = { share = "uts", hostname = "box" }, no_mntns = { share = "mnt", root = "/" },
+      no_pidns = { share = "pid", init = true }, no_netns = { share = "net", sysctl = { ["net.ipv4.ip_forward"] = 1 } },
+      no_new_privs = { no_new_privs = false, seccomp = "default" },
+      not_namespaced = { sysctl = { ["vm.swappiness"] = 1 } },
+      soft_above_hard = { rlimits = { nofile = { soft = 2, hard = 1 } } }, name_too_long = { root = "/" .. long },
+      too_long = { hostname = long }, no_workdir = { root = { type = "overlay", lower = "/", upper = "/tmp" } },
+      one_layer = { root = { type = "overlay", lower = "/" } },
+    } do
+      local box <const>, err <const> = userns.container(description)
+      assert.is_nil(box)
+      assert.same({ "EINVALID", cause }, { err.code, err.cause })
+    end
+    local box <const> = assert(userns.container {})
+    local _, err = box:plan { "/bin/true", uid = 4711 }
+    assert.same({ "id_unmapped", "process.uid" }, { err.cause, err.field })
+    assert.matches("map this one too", err.hint)
+  end)
+end)
+
 -- ---- limits of the host -----------------------------------------------------------
+
+describe("of what the machine has", function()
+  it("more descriptors than fs.nr_open are refused to everybody", function()
+    local sets <const> = require "userns.sys".getcaps()
+    local may <const> = way == "root" and table.concat(sets.effective, " "):find("sys_resource", 1, true)
+    check({ "raise_limit EPERM " .. (may and "nr_open" or "no_cap_sys_resource") },
+      [[ tell(run { rlimits = { nofile = 1 << 30 } }) ]])
+  end)
+
+  if way == "root" then
+    it("an interface that is no bridge gets no ports", function()
+      check({ "veth EOPNOTSUPP no_bridge" }, [[
+        assert(os.execute "ip link add name port0 type veth")
+        tell(run { network = { veth = { { name = "eth0", peer = { bridge = "port0" } } } } })
+      ]], "unshare --net")
+    end)
+  end
+
+  if way == "user" then
+    it("a program for the network is not there", function()
+      check({ "uplink ENOENT not_installed" }, [[ tell(run { network = "pasta" }) ]], NO_PATH)
+    end)
+  end
+end)
 
 describe("for want of descriptors", function()
   it("of the machine's, as a filter says in the kernel's place", function()

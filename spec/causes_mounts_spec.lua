@@ -126,6 +126,16 @@ describe("the cause of a mount's refusal is told:", function()
     ]], { { "ELOOP", "symlink_loop", "'/proc/self/cwd'" }, { "ELOOP", "symlink_loop", "'/proc/self/cwd'" } })
   end)
 
+  it("paths of rules, and of descriptions", function()
+    check([[
+      tell(run { landlock = { fs = { { path = D .. "/none", allow = { "read" } } } } })
+      tell(userns.load(D .. "/none"))
+      tell(userns.load(D))
+    ]], {
+      { "ENOENT", "not_found", "D/none' does not exist" }, { "ENOENT", "not_found" }, { "EISDIR", "is_directory" },
+    })
+  end)
+
   it("a source that the caller may not reach", function()
     if is_root then
       assert(os.execute(("cd %s && mkdir -p o/x && chown 12345 o && chmod 700 o"):format(directory)))
@@ -137,6 +147,9 @@ describe("the cause of a mount's refusal is told:", function()
       tell(run { root = { type = "tmpfs" }, mounts = { { type = "bind", source = D .. NAME, target = "/x" } } })
     ]]
     check(script:gsub("NAME", ("%q"):format(name)), { { "EACCES", "not_searchable", "(mode 0700, owner " } })
+    if not is_root then
+      check([[ tell(run { root = "/root" }) ]], { { "EACCES", "not_searchable", "that is to be the root" } })
+    end
     directory = directory:gsub("/%.%./%.%./root$", "")
   end)
 
@@ -331,6 +344,13 @@ describe("the cause of a mount's refusal is told:", function()
       { "EPERM", "locked_flags", "noexec", "repeat them in the options (noexec)" },
       { "EPERM", "locked_flags", "noexec" }, { "EPERM", "locked_flags" },
     })
+    -- no ruleset is suspected beside it
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/a", type = "tmpfs", options = { "nosuid", "nodev" } })
+      enter "mnt"
+      tell(sys.mount { target = D .. "/a", options = { "remount", "bind", "nosuid", "nodev", "noatime" } })
+      tell(sys.mount { target = D .. "/a", options = "remount", data = "size=1m" })
+    ]], { { "EPERM", "locked_flags" }, { "EPERM", "other_userns", "\"bind\"" } })
   end)
 
   it("what is in use", function()
@@ -429,6 +449,10 @@ describe("the cause of a mount's refusal is told:", function()
       { "EINVAL", "fs_log", "Invalid uid '123456'", "map that id" }, { "EINVAL", "fs_log", "Invalid gid '5'" },
       { "EINVAL", "fs_log", "Bad value for 'size'" }, { "EINVAL", "fs_log", "Unknown parameter 'zebra'" },
     })
+  end)
+
+  it("a fuse that nobody serves", function()
+    check(NESTED .. [[ tell(sys.mount { target = D .. "/a", type = "fuse" }) ]], { { "EINVAL", "no_fuse_server" } })
   end)
 
   it("what a new proc or sysfs would show", function()
@@ -561,6 +585,11 @@ describe("the cause of a mount's refusal is told:", function()
     check(NESTED .. [[
       tell(run { mounts = { { type = "bind", source = D, target = "/mnt", idmap = true } } })
     ]], { { "EPERM", "idmap_not_owner", "may administer the file system" } })
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/mid", type = "tmpfs" })
+      local tree = assert(sys.open_tree(D .. "/mid", { clone = true }))
+      tell(sys.mount_setattr(tree, { userns = sys.namespace("user", "self") }))
+    ]], { { "EINVAL", "idmap_same_userns" } })
     if is_root then
       check(ENTER .. [[
         local child = mapped "user"
@@ -620,6 +649,16 @@ describe("the cause of a mount's refusal is told:", function()
       assert(sys.chroot(D .. "/a/b"))
       tell(sys.pivot_root("/c/d", "/c/d"))
     ]], { { "EINVAL", "chrooted" } })
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/up", type = "tmpfs" })
+      assert(sys.mount { target = D .. "/low", type = "tmpfs" })
+      assert(os.execute("mkdir " .. D .. "/low/proc"))
+      assert(sys.mount { source = "/proc", target = D .. "/low/proc", options = "rbind" })
+      local up = assert(sys.open(D .. "/up", { "path", "directory" }))
+      assert(sys.chroot(D .. "/low"))
+      local path = "/proc/self/fd/" .. up:fileno()
+      tell(sys.pivot_root(path, path))
+    ]], { { "EINVAL", "unreachable", "below the present root" } })
   end)
 end)
 
@@ -634,6 +673,7 @@ describe("a file system without the namespace that it shows", function()
       local box <const>, err <const> = userns.container { share = row[1], mounts = mounts }
       assert.is_nil(box)
       assert.same({ "EINVALID", row[2], "mounts[1].type" }, { err.code, err.cause, err.field })
+      assert.matches('"' .. row[1] .. '" to namespaces', err.hint)
     end
   end)
 end)

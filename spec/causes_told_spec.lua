@@ -81,6 +81,23 @@ describe("the cause of what this kernel does not refuse is told:", function()
     assert.matches("read%-only", err.why)
   end)
 
+  it("more descriptors than the machine gives anybody", function()
+    local plan <const> = { { op = "raise_limit", side = "parent", resource = "nofile", hard = 2000 } }
+    local err <const> = diagnose.step(refused("raise_limit", "EPERM", "prlimit64"), plan[1], plan, source {
+      read = function(path)
+        return path == "/proc/sys/fs/nr_open" and "1000\n" or nil
+      end,
+      stat = function()
+        return { inode = 0xEFFFFFFD, type = "file" }
+      end,
+      capabilities = function()
+        return { "sys_resource" }
+      end,
+    })
+    assert.equal("nr_open", err.cause)
+    assert.matches("1000 here", err.why)
+  end)
+
   it("32 bits on a kernel that may have none", function()
     local found <const> = { item = 1, depth = 0, path = "/p", type = "file", format = "elf", bits = 32, machine = 3,
       elf_type = 2, caps = 0, noexec = false }

@@ -1002,9 +1002,10 @@ function sys.landlock_abi() end
 ---See pidfd_open(2).
 function sys.pidfd_info(process) end
 
----How a system call is answered that is made with arguments nobody could mean.
----@param name string "unshare", "mount" ...
----@param namespaces string|string[]|nil for clone and unshare: with the flags of these
+---How a system call is answered that is made with arguments nobody could mean,
+---or has no effect on the caller.
+---@param name string "unshare", "mount" ...; "create": namespaces are created, and are gone again
+---@param namespaces string|string[]|nil for clone, unshare and create: with the flags of these
 ---@return string|nil answer the errno's name, "EINVAL", or "OK"; the name of the signal that ended who made it, "SIGSYS"
 ---@return string|userns.Error expected what the kernel answers where no filter does; EAGAIN, ENOMEM: it could not be tried
 ---See seccomp(2).

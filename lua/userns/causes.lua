@@ -3,7 +3,7 @@
 ---@class userns.Cause
 ---@field cause string the stable word
 ---@field ops string what was attempted: words, any of which; "any"
----@field codes string what the kernel said: words, any of which
+---@field codes string what the kernel said: words, any of which; "any"
 ---@field syscalls string? words, any of which
 ---@field about string? why, in the reference, where that is a function
 ---@field test (fun(case: userns.Case): boolean?)? true: this is certainly it; false:

@@ -150,7 +150,9 @@ local function id_problems(d, process, identity)
   local function check(kind, id, field, ...)
     local map <const> = identity[kind].map
     if math.type(id) and map and not ids.outside(map, id) then
-      problems[#problems + 1] = { field = field:format(...), message = ("%d is not mapped by %s_map"):format(id, kind) }
+      problems[#problems + 1] = {
+        field = field:format(...), message = ("%d is not mapped by %s_map"):format(id, kind), cause = "id_unmapped",
+      }
     end
   end
   for _, kind in ipairs { "uid", "gid" } do
@@ -166,7 +168,9 @@ local function id_problems(d, process, identity)
     problems[#problems + 1] = { field = "process.terminal", message = "needs new_session" }
   end
   if #process.groups > 0 and d.setgroups == "deny" then
-    problems[#problems + 1] = { field = "process.groups", message = "setgroups is \"deny\"" }
+    problems[#problems + 1] = {
+      field = "process.groups", message = "setgroups is \"deny\"", cause = "setgroups_denied",
+    }
   end
   return problems
 end

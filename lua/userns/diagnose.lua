@@ -78,14 +78,15 @@ end
 
 --- Whether a row is about this: everything that it names must be so.
 local function fits(row, err)
-  return (row.ops[err.op] or row.ops.any) and row.codes[err.code]
+  return (row.ops[err.op] or row.ops.any) and (row.codes[err.code] or row.codes.any)
     and (not row.syscalls or row.syscalls[err.syscall])
 end
 
 --- true: this is it; false: it is not; nil: it may be.
 local function judge(row, case)
   if not row.test then
-    return true
+    -- all that speaks for it is the code, which may be a tracer's
+    return not (case.err.syscall and case.evidence:is_traced()) or nil
   end
   local done <const>, verdict <const> = pcall(row.test, case)
   if done then
@@ -133,10 +134,21 @@ local function sentence(findings)
   return "either " .. table.concat(words, ", or ")
 end
 
+-- What C says of by their code alone.
+local OF_CODE <const> = { EMFILE = true, ENFILE = true }
+
+--- Whether what was said already is not certain.
+local function is_doubtful(case)
+  return OF_CODE[case.err.code] and case.err.syscall and case.evidence:is_traced()
+end
+
 --- Fills in cause, why and hint of a refusal, or all that it may be in causes.
 --- What the lower floor's function said already, as for a step of Lua's, stays.
 local function explain(case)
   local err <const> = case.err
+  if is_doubtful(case) then
+    err.cause, err.why, err.hint = nil, nil, nil
+  end
   local findings <const> = {}
   for i, row in ipairs(err.why and {} or remaining(case)) do
     findings[i] = finding(row, case)

@@ -5,6 +5,20 @@ local sys = require "userns.sys"
 
 local error_object = {}
 
+-- What to do about what a description asks for and cannot have.
+local HINTS <const> = {
+  no_new_privs = "leave no_new_privs as it is, or keep sys_admin in capabilities",
+  id_unmapped = "take an id that the maps have inside, or map this one too",
+  setgroups_denied = "leave the groups out, or set setgroups = \"allow\" where the maps are made with privilege",
+  not_namespaced = "leave it out, or set it on the host (sysctl)",
+  too_many_lines = "join ranges that follow one another",
+  too_many_layers = "merge some of them into one",
+}
+
+for _, name in ipairs(schema.namespaces) do
+  HINTS[("no_%sns"):format(name)] = ("add %q to namespaces, or take it out of share"):format(name)
+end
+
 --- The error of a wrong description or process spec: the first problem's field
 --- and message, and all of them in `problems`.
 ---@param problems { field: string, message: string }[]
@@ -14,6 +28,7 @@ function error_object.invalid(problems)
   for i, problem in ipairs(problems) do
     objects[i] = sys.error {
       op = "validate", code = "EINVALID", message = problem.message, field = problem.field, cause = problem.cause,
+      hint = problem.cause and HINTS[problem.cause],
     }
   end
   local first <const> = problems[1]
@@ -22,6 +37,7 @@ function error_object.invalid(problems)
     code = "EINVALID",
     field = first.field,
     cause = first.cause,
+    hint = first.cause and HINTS[first.cause],
     message = #problems == 1 and first.message
       or ("%s, and %d more problem%s"):format(first.message, #problems - 1, #problems > 2 and "s" or ""),
     problems = objects,

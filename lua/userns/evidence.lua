@@ -183,28 +183,46 @@ function methods:is_mapped(kind, id)
   return map and false
 end
 
-local REFUSED <const> = { EPERM = true, EACCES = true, ENOSYS = true }
+-- What the kernel answers who wants a child that shares nothing.
+local NO_CHILD <const> = { EAGAIN = true, ENOMEM = true }
 
 --- Whether a filter answers a system call before the kernel does: certain where
---- the answer is none that the kernel gives.
+--- the answer is that, and none that the kernel gives.
 ---@param name string "unshare"
 ---@param types string[]? of namespaces: with the flags of these
----@param code string? what was answered: a filter's may be the kernel's too
+---@param code string what was answered: a filter's may be the kernel's too
 ---@return boolean?
 function methods:is_filtered(name, types, code)
   if self:status "Seccomp" == "0" then
     return false
   end
   local known <const>, answer, expected <const>, privileged <const> = pcall(self.source.probe, name, types)
-  local may <const> = known and (not privileged or self:is_privileged "sys_admin")
-  if known and REFUSED[type(expected) == "table" and expected.code] then
-    return true -- it takes a child to try, and the kernel refuses none for such a reason
-  elseif not known or type(answer) ~= "string" or answer == "EPERM" and not may then
-    return nil
-  elseif answer == expected and answer == code then
+  if not known then
+    return false -- one that nobody can try
+  elseif type(answer) ~= "string" then
+    -- it takes a child to try, and the kernel refuses none for such a reason
+    return type(expected) == "table" and not NO_CHILD[expected.code] and expected.code == code or nil
+  elseif answer == expected then
+    return answer == code and nil
+  elseif answer == "EPERM" and privileged and not self:is_privileged "sys_admin" then
     return nil
   end
-  return answer ~= expected
+  return answer == code or nil
+end
+
+--- Whether namespaces of these types cannot be created, which is tried in a child.
+---@param types string[]
+---@param code string what that is answered with
+---@return boolean? nil: it could not be tried, or is answered with something else
+function methods:is_refused(types, code)
+  if self:is_traced() then
+    return nil
+  end
+  local known <const>, answer <const> = pcall(self.source.probe, "create", types)
+  if known and answer == "OK" then
+    return false
+  end
+  return known and answer == code or nil
 end
 
 --- Whether a tracer of the process's may answer in the kernel's place.

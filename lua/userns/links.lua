@@ -59,7 +59,10 @@ function links.veth(step, pid, parent)
   if not ok then
     return nil, why
   end
-  local index <const> = net:link_index(name)
+  local index <const>, gone = net:link_index(name)
+  if not index then
+    return nil, gone -- with the child, which has ended
+  end
   parent:defer(function()
     net:link_del(index)
   end)

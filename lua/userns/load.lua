@@ -46,9 +46,14 @@ local function fail(path, message)
   return nil, sys.error { op = "load", code = "EINVALID", path = path, message = message }
 end
 
+-- What the message says already.
+local CAUSES <const> = {
+  EISDIR = "is_directory", ELOOP = "symlink_loop", ENOENT = "not_found", ENOTDIR = "not_directory",
+}
+
 --- The kernel's refusal, as one of the file's.
 local function refusal(err, path)
-  err.op, err.path = "load", path
+  err.op, err.path, err.cause = "load", path, err.cause or CAUSES[err.code]
   return err
 end
 

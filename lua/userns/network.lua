@@ -161,7 +161,7 @@ end
 function network.not_installed(type)
   return sys.error {
     op = "uplink", code = "ENOENT", path = type, field = "network.uplink", message = "not found in PATH",
-    hint = ("Debian's package %s has it"):format(PACKAGES[type]),
+    cause = "not_installed", hint = ("Debian's package %s has it"):format(PACKAGES[type]),
   }
 end
 

@@ -25,7 +25,8 @@ local function needs_rule(need, field)
     reads = { "namespaces", "share", field },
     check = function(d, report)
       if d.given[field] and not d.namespaces[need.namespace] then
-        report(field, ("needs a new %s namespace, and this container has none"):format(need.namespace))
+        report(field, ("needs a new %s namespace, and this container has none"):format(need.namespace),
+          ("no_%sns"):format(need.namespace))
       end
     end,
   }
@@ -96,12 +97,12 @@ end
 local function check_overlay(m, at, report)
   local path <const> = m.upper ~= nil and m.upper ~= "tmpfs"
   if path and not m.work then
-    report(at .. ".work", "missing (an empty directory on the file system of `upper`)")
+    report(at .. ".work", "missing (an empty directory on the file system of `upper`)", "no_workdir")
   elseif m.work and not path then
     report(at .. ".work", "is for an `upper` that is a directory")
   end
   if not m.upper and #m.lower < 2 then
-    report(at .. ".lower", "one layer with nothing above it: use a bind")
+    report(at .. ".lower", "one layer with nothing above it: use a bind", "one_layer")
   end
   if m.size and m.upper ~= "tmpfs" then
     report(at .. ".size", "is for `upper = \"tmpfs\"`")
@@ -198,7 +199,7 @@ rules.description = {
     reads = { "namespaces", "share", "mounts" },
     check = function(d, report)
       if #d.mounts > 0 and not d.namespaces.mnt then
-        report("mounts", "needs a new mnt namespace, and this container has none")
+        report("mounts", "needs a new mnt namespace, and this container has none", "no_mntns")
       end
       for i, mount in ipairs(d.mounts) do
         local namespace <const> = MOUNT_NEEDS[mount.type]
@@ -246,7 +247,7 @@ rules.description = {
       for i, mount in ipairs(d.mounts) do
         local at <const> = ("mounts[%d].idmap"):format(i)
         if mount.idmap == true and not d.namespaces.user then
-          report(at, "needs a new user namespace, or maps of its own")
+          report(at, "needs a new user namespace, or maps of its own", "no_userns")
         elseif type(mount.idmap) == "table" then
           check_map(mount.idmap.uid, at .. ".uid", report)
           check_map(mount.idmap.gid, at .. ".gid", report)
@@ -258,7 +259,7 @@ rules.description = {
     reads = { "init", "namespaces", "share" },
     check = function(d, report)
       if d.init and not d.namespaces.pid then
-        report("init", "needs a new pid namespace, and this container has none")
+        report("init", "needs a new pid namespace, and this container has none", "no_pidns")
       end
     end,
   },
@@ -285,7 +286,7 @@ rules.description = {
         local namespace <const> = schema.sysctl_namespace(setting.path)
         if not d.namespaces[namespace] then
           report(sysctl_field(setting),
-            ("needs a new %s namespace, and this container has none"):format(namespace))
+            ("needs a new %s namespace, and this container has none"):format(namespace), ("no_%sns"):format(namespace))
         elseif setting.path == "user/max_user_namespaces" and not d.allow_userns then
           report(sysctl_field(setting), "is 0 where allow_userns is false")
         end
@@ -296,7 +297,7 @@ rules.description = {
     reads = { "landlock", "no_new_privs", "capabilities" },
     check = function(d, report)
       if d.landlock and not d.no_new_privs and not d.capabilities.effective.sys_admin then
-        report("landlock", "needs no_new_privs, or the capability sys_admin")
+        report("landlock", "needs no_new_privs, or the capability sys_admin", "no_new_privs")
       end
     end,
   },
@@ -324,7 +325,8 @@ rules.description = {
     check = function(d, report)
       for _, name in ipairs { "user", "mnt" } do
         if d.given.lock_mounts and d.lock_mounts and not d.namespaces[name] then
-          report("lock_mounts", ("needs a new %s namespace, and this container has none"):format(name))
+          report("lock_mounts", ("needs a new %s namespace, and this container has none"):format(name),
+            ("no_%sns"):format(name))
         end
       end
     end,
@@ -334,7 +336,7 @@ rules.description = {
     reads = { "seccomp", "no_new_privs", "capabilities" },
     check = function(d, report)
       if d.seccomp and not d.no_new_privs and not d.capabilities.effective.sys_admin then
-        report("seccomp", "needs no_new_privs, or the capability sys_admin")
+        report("seccomp", "needs no_new_privs, or the capability sys_admin", "no_new_privs")
       end
     end,
   },
@@ -398,7 +400,7 @@ rules.process = {
         length = length + #name + #value + 2
       end
       if length > types.to_bytes("6M") then
-        report("env", "is larger than any kernel takes (6 MiB)")
+        report("env", "is larger than any kernel takes (6 MiB)", "args_too_long")
       end
     end,
   },

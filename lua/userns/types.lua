@@ -58,9 +58,9 @@ local function make(name, test, message)
   return {
     name = name,
     check = function(value, report, path)
-      local ok, why = test(value)
+      local ok, why, cause = test(value)
       if not ok then
-        report(path, why or message or ("%s expected, got %s"):format(name, describe(value)))
+        report(path, why or message or ("%s expected, got %s"):format(name, describe(value)), cause)
       end
       return ok
     end,
@@ -157,7 +157,7 @@ function types.text(name, min, max)
     end
     if min and #value < min or max and #value > max then
       return false, ("%d bytes are not %s"):format(#value,
-        max and ("%d to %d"):format(min, max) or ("%d or more"):format(min))
+        max and ("%d to %d"):format(min, max) or ("%d or more"):format(min)), max and #value > max and "too_long" or nil
     end
     return true
   end)
@@ -178,7 +178,7 @@ local function path_problem(path)
   end
   for name in path:gmatch("[^/]+") do
     if #name > 255 then
-      return "a name of the path is longer than 255 bytes"
+      return "a name of the path is longer than 255 bytes", "name_too_long"
     end
   end
   return nil
@@ -191,9 +191,9 @@ types.path = {
     if not any_path.check(value, report, path) then
       return false
     end
-    local problem <const> = path_problem(value)
+    local problem <const>, cause <const> = path_problem(value)
     if problem then
-      report(path, problem)
+      report(path, problem, cause)
     end
     return not problem
   end,

@@ -50,16 +50,63 @@ local function is_used_up(case, type)
   return limit ~= nil and (limit == 0 or case.evidence:count(type) >= limit)
 end
 
+--- The type that is refused with ENOSPC wherever it is asked for, where it is not
+--- the user namespace: each is tried by itself, with that of a user where it gives
+--- the privilege.  What was tried counts for a moment after its end, so that in the
+--- end the user namespace has to be had as before.
+local function refused_alone(case)
+  local user <const> = case:makes "user"
+  local found
+  for _, type in ipairs(asked(case)) do
+    local together <const> = user and type ~= "user" and { "user", type } or { type }
+    local refused <const> = case.evidence:is_refused(together, "ENOSPC")
+    if refused == nil then
+      return nil
+    elseif refused then
+      found = type
+      break
+    end
+  end
+  if found and found ~= "user" and user and case.evidence:is_refused({ "user" }, "ENOSPC") ~= false then
+    return nil
+  end
+  return found
+end
+
+--- The same, tried once.
+local function tried_alone(case)
+  if case.refused_alone == nil then
+    case.refused_alone = refused_alone(case) or false
+  end
+  return case.refused_alone or nil
+end
+
+--- Whether there is no room for the second one, in the first that the clone made.
+local function leaves_no_room(case, type)
+  local limit <const> = limit_of(case, type)
+  for _, name in ipairs(limit and (case:has("clone") or {}).namespaces or {}) do
+    if name == type and case.evidence:count(type) + 1 >= limit then
+      return true
+    end
+  end
+  return nil
+end
+
 local function check_limit(case, type)
   if not case:makes(type) then
     return false
   elseif is_inside(case) then
-    return nil
+    return leaves_no_room(case, type)
   elseif is_used_up(case, type) then
     return true
+  elseif case.evidence:is_initial "user" and #asked(case) == 1 and not case.evidence:is_traced() then
+    return true -- there is nothing above, and nothing else that could be
   end
-  -- where there is nothing above, and nothing else that could be
-  return case.evidence:is_initial "user" and #asked(case) == 1 or nil
+  local refused <const> = tried_alone(case)
+  if refused ~= type then
+    return not refused and nil
+  end
+  return type ~= "user" and type ~= "pid" or nil -- which may lie too deep
 end
 
 local function limit_row(type)
@@ -98,7 +145,8 @@ local function is_too_deep(case, type, deepest)
   elseif whole and not is_inside(case) then
     return false
   end
-  return nil
+  local refused <const> = not is_inside(case) and tried_alone(case)
+  return not (refused and refused ~= type) and nil
 end
 
 -- ---- limits of processes ----------------------------------------------------
@@ -370,5 +418,11 @@ local ROWS <const> = {
 for _, type in ipairs(TYPES) do
   table.insert(ROWS, limit_row(type))
 end
+
+table.insert(ROWS, {
+  cause = "limit_time", ops = "time", codes = "ENOSPC", syscalls = "unshare",
+  why = "user.max_time_namespaces is 0 or used up, here or in a namespace above",
+  hint = "end what holds time namespaces, or as root there: sysctl user.max_time_namespaces=N",
+})
 
 return ROWS

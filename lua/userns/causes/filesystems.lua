@@ -231,6 +231,19 @@ table.insert(ROWS, {
   end,
 })
 table.insert(ROWS, {
+  cause = "no_fuse_server", ops = "mount", codes = "EINVAL",
+  test = function(case)
+    for _, option in ipairs(made(case).options or {}) do
+      if option:find "^fd=" then
+        return false
+      end
+    end
+    return is_new(case) and type_of(case) == "fuse"
+  end,
+  why = "a fuse mount belongs to who has /dev/fuse open, whose descriptor it is told as the option fd",
+  hint = "open /dev/fuse and give fd, rootmode, user_id and group_id; mostly a server's own program mounts it",
+})
+table.insert(ROWS, {
   cause = "bad_superblock", ops = "mount fsconfig", codes = "EINVAL EIO",
   test = function(case)
     local type <const> = type_of(case)

@@ -15,10 +15,29 @@ local function asked(case)
   return { step.real or false, step.effective or false, step.saved or false, step.uid or step.gid or false }
 end
 
+--- The map of the user namespace that the plan makes.
+local function new_map(case, kind)
+  local step <const> = case:has(kind .. "_map") or case:has("new" .. kind .. "map")
+  return case:makes "user" and step and type(step.map) == "table" and step.map or nil
+end
+
+local function is_mapped(case, id)
+  local kind <const> = case.err.op == "setuid" and "uid" or "gid"
+  local map <const> = new_map(case, kind)
+  for _, range in ipairs(map or {}) do
+    if id >= range.inside and id - range.inside < range.count then
+      return true
+    end
+  end
+  if map then
+    return false
+  end
+  return case.evidence:is_mapped(kind, id)
+end
+
 local function unmapped(case)
   for _, id in ipairs(asked(case)) do
-    if math.type(id) == "integer" and id >= 0
-      and case.evidence:is_mapped(case.err.op == "setuid" and "uid" or "gid", id) == false then
+    if math.type(id) == "integer" and id >= 0 and is_mapped(case, id) == false then
       return id
     end
   end
@@ -90,8 +109,8 @@ return {
   {
     cause = "id_unmapped", ops = SETID, codes = "EINVAL", syscalls = "setresuid setresgid setgroups",
     test = function(case)
-      if is_inside(case) then
-        return true
+      if case:has "join" then
+        return not case.evidence:is_traced() or nil
       elseif is_named(case) then
         return nil
       end
@@ -117,7 +136,8 @@ return {
       if case:has "join" then
         return not case:lacks "setgid"
       end
-      return setgroups(case) == "deny"
+      local step <const> = case:makes "user" and case:has "setgroups"
+      return step and step.value == "deny" or setgroups(case) == "deny"
     end,
     about = "the user namespace denies setgroups(2)",
     why = function(case)
@@ -148,11 +168,11 @@ return {
   {
     cause = "cap_not_permitted", ops = "capabilities", codes = "EPERM", syscalls = "capset",
     test = function(case)
-      return #case.plan == 0 and beyond(case) ~= nil or nil
+      return not is_inside(case) and beyond(case) ~= nil or nil
     end,
     about = "no capability is gained that is not permitted already",
     why = function(case)
-      local name <const> = #case.plan == 0 and beyond(case)
+      local name <const> = not is_inside(case) and beyond(case)
       return name and ("%s is not in the permitted set, and nothing is gained that is not there"):format(name)
         or "no capability is gained that is not permitted already"
     end,

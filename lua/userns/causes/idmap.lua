@@ -236,7 +236,10 @@ return {
       local map <const> = pid and case.evidence:map_of(kind_of(case), pid)
       if not map then
         local hook <const> = case:has "hook"
-        return hook and hook.name == "created" and nil
+        if hook and hook.name == "created" then
+          return nil
+        end
+        return false
       end
       return #map > 0
     end,

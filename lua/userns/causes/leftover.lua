@@ -17,23 +17,11 @@ return {
     hint = "look at the kernel's log (dmesg, the audit log)",
   },
   {
-    cause = "traced", ops = "any", codes = "EPERM EACCES ENOSYS EINVAL ENOSPC EAGAIN",
-    test = function(case)
-      if case.err.syscall and case.evidence:is_traced() then
-        return nil
-      end
-      return false
-    end,
-    about = "who traces the host program answers in the kernel's place",
-    why = function(case)
-      return ("process %s, which traces the host program, answers in the kernel's place"):format(
-        case.evidence:status "TracerPid")
-    end,
-    hint = "try it without the tracer",
-  },
-  {
     cause = "memory", ops = "any", codes = "ENOMEM",
-    test = function()
+    test = function(case)
+      if not case.err.syscall then
+        return false
+      end
       return nil
     end,
     why = "there is not enough memory for it: on the machine, or under the caller's cgroup or RLIMIT_AS",
@@ -70,5 +58,20 @@ return {
     end,
     why = "somebody else on the machine sent the signal",
     hint = "look at who ends processes here",
+  },
+  {
+    cause = "traced", ops = "any", codes = "any",
+    test = function(case)
+      if case.err.syscall and case.evidence:is_traced() then
+        return nil
+      end
+      return false
+    end,
+    about = "who traces the host program answers in the kernel's place",
+    why = function(case)
+      return ("process %s, which traces the host program, answers in the kernel's place"):format(
+        case.evidence:status "TracerPid")
+    end,
+    hint = "try it without the tracer",
   },
 }

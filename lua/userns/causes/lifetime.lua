@@ -1,6 +1,21 @@
 -- What ends a launch that is not the kernel's refusal.
 return {
   {
+    cause = "other_owner", ops = "kill", codes = "EPERM",
+    test = function(case)
+      local pid <const> = case.evidence:pid_of(case.step.target)
+      local uid <const> = pid and case.evidence:uid_of(pid)
+      return uid ~= nil and uid ~= (case.evidence:ids()) and case.evidence:capable "kill" ~= true
+    end,
+    about = "the process is another user's",
+    why = function(case)
+      local pid <const> = case.evidence:pid_of(case.step.target)
+      return ("process %s is uid %d's, and the caller is uid %d"):format(pid, case.evidence:uid_of(pid),
+        (case.evidence:ids()))
+    end,
+    hint = "send it as that user, or as root",
+  },
+  {
     cause = "host_gone", ops = "await", codes = "ESRCH", syscalls = "poll",
     why = "the process that was to release the child has ended",
     hint = "end the child too: nobody else releases it",

@@ -320,7 +320,10 @@ return {
       if case.err.op == "fsconfig" then
         return is_kind(case, "reconfigure") and made(case).option == nil and nil
       end
-      return is_kind(case, "change") or is_kind(case, "reconfigure")
+      if is_kind(case, "change") or is_kind(case, "reconfigure") then
+        return not case.evidence:is_traced() or nil
+      end
+      return false
     end,
     why = "a file on it is open for writing, and it is to become read-only",
     hint = "have it closed first (fuser -m, lsof)",

@@ -23,6 +23,17 @@ return {
     hint = "look at the names that `ip link` tells, on the side that it is about",
   },
   {
+    cause = "no_bridge", ops = "veth", codes = "EOPNOTSUPP",
+    test = function(case)
+      return case.step.bridge ~= nil
+    end,
+    about = "the interface that `peer.bridge` names is no bridge",
+    why = function(case)
+      return ("the interface '%s' is no bridge, and has no ports"):format(case.step.bridge)
+    end,
+    hint = "name a bridge (ip link add NAME type bridge), or leave `peer.bridge` out",
+  },
+  {
     cause = "interface_fixed", ops = "interface", codes = "EINVAL",
     why = "the kernel moves some interfaces to no other namespace: lo, and those that belong to theirs",
     hint = "make a veth pair instead",

@@ -304,7 +304,10 @@ return {
       if not is_overlay(case) then
         return false
       end
-      return case.err.code == "ELOOP" or says(case, "separate subtrees") or overlapping(case) ~= nil
+      if says(case, "separate subtrees") or overlapping(case) ~= nil then
+        return true
+      end
+      return case.err.code == "ELOOP" and (not case.evidence:is_traced() or nil)
     end,
     about = "one layer lies in another, or is given twice",
     why = function(case)
@@ -420,7 +423,12 @@ return {
   },
   {
     cause = "upper_in_use", ops = OVERLAYS, codes = "EBUSY",
-    test = is_overlay,
+    test = function(case)
+      if not is_overlay(case) then
+        return false
+      end
+      return not case.evidence:is_traced() or nil
+    end,
     why = "another overlay has this upper or work directory", hint = "give each overlay directories of its own",
   },
   {

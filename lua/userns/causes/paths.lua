@@ -4,7 +4,7 @@ local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
 local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open"
-local SOURCES <const> = "open idmap"
+local SOURCES <const> = "open idmap path_rule"
 local ANY <const> = PLACED .. " " .. LOWER .. " " .. SOURCES .. " pivot_root chdir"
 
 --- What stops whoever follows one of the paths that were given.
@@ -153,6 +153,14 @@ return {
       return found.mode and ("'%s' (mode %04o, owner %d:%d) may not be entered by the program's user"):format(
         found.path, found.mode, found.uid, found.gid) or "the directory may not be entered by the program's user"
     end,
+    hint = "choose another directory, or let others enter it (chmod o+x)",
+  },
+  {
+    cause = "not_searchable", ops = "pivot_root", codes = "EACCES", syscalls = "fchdir",
+    test = function(case)
+      return not case.arguments
+    end,
+    why = "the directory that is to be the root may not be entered by who starts the container",
     hint = "choose another directory, or let others enter it (chmod o+x)",
   },
   {

@@ -107,6 +107,17 @@ return {
     hint = "name a directory in the new root; or \".\" twice from there",
   },
   {
+    cause = "unreachable", ops = PIVOTS, codes = "EINVAL",
+    test = function(case)
+      return case.arguments ~= nil and case.evidence:mount_holding(case.step.new) == nil
+    end,
+    about = "the new root does not lie below the present one",
+    why = function(case)
+      return ("'%s' does not lie below the present root, or lies in another mount namespace"):format(case.step.new)
+    end,
+    hint = "mount the new root below the present one, or take the root back that it lies below (setns with mnt)",
+  },
+  {
     cause = "locked", ops = PIVOTS, codes = "EINVAL",
     test = function(case)
       return case.arguments ~= nil and tried.is_nested(case) and is_mount(case, case.step.new) and nil

@@ -201,7 +201,7 @@ return {
     cause = "no_such_process", ops = "namespace setns pidfd_open kill", codes = "ENOENT ESRCH",
     test = function(case)
       if case.err.code == "ESRCH" then
-        return true
+        return not case.evidence:is_traced() or nil
       end
       return is_of_process(case) and case.evidence:is_there(path_pid(case)) == false
     end,
@@ -258,7 +258,7 @@ return {
     test = function(case)
       local _, target <const> = wanted(case)
       if case.err.code == "EBADF" then
-        return true
+        return target == nil or #case.evidence:types_of(target) == 0 or nil
       end
       return target ~= nil and is_open_elsewhere(case) and #case.evidence:types_of(target) == 0
     end,

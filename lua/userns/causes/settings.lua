@@ -16,10 +16,40 @@ local function lacks(name)
   end
 end
 
+-- As /proc/PID/limits has them.
+local LIMITS <const> = {
+  as = "Max address space", core = "Max core file size", cpu = "Max cpu time", data = "Max data size",
+  fsize = "Max file size", locks = "Max file locks", memlock = "Max locked memory", msgqueue = "Max msgqueue size",
+  nice = "Max nice priority", nofile = "Max open files", nproc = "Max processes", rss = "Max resident set",
+  rtprio = "Max realtime priority", rttime = "Max realtime timeout", sigpending = "Max pending signals",
+  stack = "Max stack size",
+}
+
+--- Whether a hard limit is no higher than the one that there is.
+local function is_lower(case)
+  local name <const>, hard <const> = LIMITS[case.step.resource], case.step.hard
+  local text <const> = name and (case.evidence:read "/proc/self/limits" or ""):match(name .. "%s+%S+%s+(%S+)")
+  if not text or hard == nil then
+    return false
+  end
+  return text == "unlimited" or math.type(hard) == "integer" and hard <= (tonumber(text) or 0)
+end
+
+--- Whether a nice value is no lower than the caller's.
+local function is_nicer(case)
+  local fields <const> = (case.evidence:read "/proc/self/stat" or ""):match "%)(.*)" or ""
+  local now <const> = tonumber(fields:match("^" .. ("%s+%S+"):rep(16) .. "%s+(%-?%d+)"))
+  return now ~= nil and math.type(case.step.value) == "integer" and case.step.value >= now
+end
+
 --- Certain for whoever has not got the capability over the host.
 local function lacks_on_host(name)
   return function(case)
-    return not case.evidence:is_privileged(name) or nil
+    local power <const> = case.evidence:is_privileged(name)
+    if power == nil then
+      return case.evidence:is_initial "user" == false or nil
+    end
+    return not power or case:makes "user" and nil
   end
 end
 
@@ -112,7 +142,12 @@ return {
   },
   {
     cause = "no_cap_sys_resource", ops = "rlimit raise_limit", codes = "EPERM", syscalls = "prlimit64",
-    test = lacks_on_host "sys_resource",
+    test = function(case)
+      if is_lower(case) then
+        return false
+      end
+      return lacks_on_host "sys_resource"(case)
+    end,
     about = "a hard limit is raised only with CAP_SYS_RESOURCE over the host",
     why = function(case)
       return ("a hard limit, here of %s, is raised only with CAP_SYS_RESOURCE over the host"):format(
@@ -121,8 +156,27 @@ return {
     hint = "ask for no more than the host program's own hard limit (ulimit -H)",
   },
   {
+    cause = "nr_open", ops = "rlimit raise_limit", codes = "EPERM", syscalls = "prlimit64",
+    test = function(case)
+      local most <const> = case.evidence:sysctl "fs/nr_open"
+      local hard <const> = math.tointeger(case.step.hard)
+      return case.step.resource == "nofile" and most ~= nil and (case.step.hard == "unlimited"
+        or hard ~= nil and (hard > most or hard < 0))
+    end,
+    about = "nobody may have more descriptors than fs.nr_open",
+    why = function(case)
+      return ("nobody may have more descriptors than fs.nr_open, %d here"):format(case.evidence:sysctl "fs/nr_open")
+    end,
+    hint = "ask for no more, or as root of the host: sysctl fs.nr_open",
+  },
+  {
     cause = "no_cap_sys_nice", ops = "nice", codes = "EACCES EPERM", syscalls = "setpriority",
-    test = lacks_on_host "sys_nice",
+    test = function(case)
+      if is_nicer(case) then
+        return false
+      end
+      return lacks_on_host "sys_nice"(case)
+    end,
     why = "going lower needs privilege over the host, which no user namespace gives",
     hint = "take a nice value no lower than the host program's, or raise RLIMIT_NICE",
   },

@@ -69,7 +69,11 @@ local idmap <const> = {
 }
 
 local layers <const> = types.with(types.one_or_list(types.path, "absolute path or list of them"), function(list)
-  return type(list) == "table" and (#list == 0 and "no layer" or #list > 500 and "500 layers at most") or nil
+  if type(list) == "table" and #list == 0 then
+    return "no layer", "no_lowerdir"
+  elseif type(list) == "table" and #list > 500 then
+    return "500 layers at most", "too_many_layers"
+  end
 end)
 
 local UPPER_WORD <const> = types.choice({ "tmpfs" }, "upper layer")

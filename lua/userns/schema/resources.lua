@@ -97,7 +97,10 @@ local function soft_and_hard(size)
     { name = "hard", type = amount(size), required = true, doc = "What it cannot raise." },
   }, "limit")
   return types.with(pair, function(limit)
-    return number(limit.soft) > number(limit.hard) and "the soft limit is above the hard one" or nil
+    if number(limit.soft) > number(limit.hard) then
+      return "the soft limit is above the hard one", "soft_above_hard"
+    end
+    return nil
   end)
 end
 

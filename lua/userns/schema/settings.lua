@@ -51,7 +51,7 @@ local function key_problem(key)
   if FIELDS[path] then
     return "has a field of its own: " .. FIELDS[path]
   elseif not settings.sysctl_namespace(path) then
-    return "is not a namespace's, but the whole machine's"
+    return "is not a namespace's, but the whole machine's", "not_namespaced"
   end
 end
 
