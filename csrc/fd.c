@@ -40,9 +40,16 @@ int userns_above_stdio(int fd)
     return fd;
 }
 
-bool userns_is_closed_stream(int fd)
+unsigned userns_closed_streams(void)
 {
-    return fd <= STDERR_FILENO && fcntl(fd, F_GETFD) < 0;
+    struct pollfd streams[] = {
+        {.fd = STDIN_FILENO}, {.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+    unsigned closed = 0;
+    (void)poll(streams, 3, 0);
+    for (unsigned fd = 0; fd < 3; fd++)
+        if ((streams[fd].revents & POLLNVAL) != 0)
+            closed |= 1U << fd;
+    return closed;
 }
 
 void userns_close_fd(int *slot)

@@ -2,8 +2,6 @@
 #ifndef USERNS_FD_H
 #define USERNS_FD_H
 
-#include <stdbool.h>
-
 #include "compat.h"
 
 /* Pushes a closed handle; open into it at once: *slot = fd.  -1 is closed. */
@@ -20,9 +18,9 @@ int userns_dup_fd(int fd);
    moved: 0, or -1 with errno. */
 int userns_lift_fd(int *slot);
 
-/* A standard stream that the host has closed?  It becomes the program's
-   /dev/null. */
-bool userns_is_closed_stream(int fd);
+/* A bit for each standard stream that the host has closed: the program's
+   becomes /dev/null. */
+unsigned userns_closed_streams(void);
 
 /* Closes *slot if it is open and marks it closed; keeps errno. */
 void userns_close_fd(int *slot);

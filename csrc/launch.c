@@ -194,12 +194,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What has a closed stream's number by the time the child looks is not meant
-   for the child. */
 static void keep(struct arena *arena, int fd)
 {
-    if (userns_is_closed_stream(fd))
-        return;
     int32_t *kept = (int32_t *)(void *)((char *)arena + arena->kept);
     for (uint32_t i = 0; i < arena->kept_count; i++)
         if (kept[i] == fd)
@@ -208,11 +204,20 @@ static void keep(struct arena *arena, int fd)
     qsort(kept, arena->kept_count, sizeof *kept, compare);
 }
 
+/* What has a closed stream's number by the time the child looks is not meant
+   for the child. */
+static void keep_unless(unsigned closed, struct arena *arena, int fd)
+{
+    if (fd > 2 || (closed >> fd & 1) == 0)
+        keep(arena, fd);
+}
+
 /* Who is prepared gets the program's with the program. */
 static void keep_descriptors(struct launch *l)
 {
+    unsigned closed = userns_closed_streams();
     for (int fd = 0; fd <= 2; fd++)
-        keep(l->arena, fd);
+        keep_unless(closed, l->arena, fd);
     keep(l->arena, l->host);
     l->arena->host = l->host;
     l->arena->hand = l->hand[1];
@@ -228,7 +233,7 @@ static void keep_descriptors(struct launch *l)
             continue;
         if (fds->fd[i].from < 0)
             fds->fd[i].from = fds->fd[i].to;
-        keep(l->arena, fds->fd[i].from);
+        keep_unless(closed, l->arena, fds->fd[i].from);
     }
 }
 

@@ -321,10 +321,15 @@ function helper.refusal(description, process)
   return fields, advice
 end
 
---- The fields of the error of a description or process spec with one problem.
-function helper.invalid(field, message)
+--- The fields of the error of a description or process spec with one problem, and in
+--- that what the error says of the reason.
+function helper.invalid(field, message, advice)
   local fields <const> = { op = "validate", code = "EINVALID", field = field, message = message }
-  fields.problems = { { op = "validate", code = "EINVALID", field = field, message = message } }
+  local problem <const> = { op = "validate", code = "EINVALID", field = field, message = message }
+  for key, value in pairs(advice or {}) do
+    problem[key] = value
+  end
+  fields.problems = { problem }
   return fields
 end
 

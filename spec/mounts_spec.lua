@@ -284,8 +284,10 @@ describe("mounts", function()
 
     it("cannot belong to an id that is not", function()
       for _, name in ipairs { "uid", "gid" } do
-        assert.same(helper.invalid("mounts[1]." .. name, "4000000 is not mapped by " .. name .. "_map"),
-          (helper.refusal(tree { { type = "tmpfs", target = "/a", [name] = 4000000 } }, TRUE)))
+        local fields <const>, advice <const> = helper.refusal(
+          tree { { type = "tmpfs", target = "/a", [name] = 4000000 } }, TRUE)
+        assert.same(helper.invalid("mounts[1]." .. name, "4000000 is not mapped by " .. name .. "_map", advice), fields)
+        assert.equal("id_unmapped", advice.cause)
       end
     end)
 
@@ -610,8 +612,10 @@ describe("mounts", function()
     end
 
     it("cannot belong to an id that is not", function()
-      assert.same(helper.invalid("mounts[1].uid", "4000000 is not mapped by uid_map"),
-        (helper.refusal(tree { { type = "dir", target = "/a", uid = 4000000 } }, TRUE)))
+      local fields <const>, advice <const> = helper.refusal(
+        tree { { type = "dir", target = "/a", uid = 4000000 } }, TRUE)
+      assert.same(helper.invalid("mounts[1].uid", "4000000 is not mapped by uid_map", advice), fields)
+      assert.equal("id_unmapped", advice.cause)
     end)
   end)
 
