@@ -206,8 +206,7 @@ describe("join", function()
         local fields <const>, advice <const> = helper.fields(err)
         assert.same(helper.invalid(field, ("needs a new %s namespace, and this container has none"):format(namespace),
           advice), fields)
-        -- that of the user namespace is told by the message alone
-        assert.is_true(advice.cause == ("no_%sns"):format(namespace) or namespace == "user", advice.cause)
+        assert.equal(("no_%sns"):format(namespace), advice.cause)
       end
       needs("root", "mnt", { root = "/" })
       needs("mounts", "mnt", { mounts = { { type = "tmpfs", target = "/tmp" } } })

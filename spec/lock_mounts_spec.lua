@@ -118,8 +118,10 @@ describe("locked mounts", function()
   it("need both namespaces", function()
     for _, name in ipairs { "user", "mnt" } do
       local _, err <const> = userns.container { share = name, lock_mounts = true }
+      local fields <const>, advice <const> = helper.fields(err)
       assert.same(helper.invalid("lock_mounts",
-        ("needs a new %s namespace, and this container has none"):format(name)), helper.fields(err))
+        ("needs a new %s namespace, and this container has none"):format(name), advice), fields)
+      assert.equal(("no_%sns"):format(name), advice.cause)
     end
   end)
 end)

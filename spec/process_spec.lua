@@ -342,8 +342,9 @@ describe("a process", function()
 
     it("that must be mapped", function()
       for _, kind in ipairs { "uid", "gid" } do
-        assert.same(helper.invalid("process." .. kind, "5 is not mapped by " .. kind .. "_map"),
-          (refusal({}, { "/bin/true", [kind] = 5 })))
+        local fields <const>, advice <const> = refusal({}, { "/bin/true", [kind] = 5 })
+        assert.same(helper.invalid("process." .. kind, "5 is not mapped by " .. kind .. "_map", advice), fields)
+        assert.equal("id_unmapped", advice.cause)
       end
     end)
 
