@@ -158,7 +158,9 @@ local function id_problems(d, process, identity)
   for _, kind in ipairs { "uid", "gid" } do
     check(kind, identity[kind].program, "process.%s", kind)
     for i, mount in ipairs(d.mounts) do
-      check(kind, mount[kind], "mounts[%d].%s", i, kind)
+      if mount[kind] then
+        check(kind, mount[kind], "mounts[%d].%s", i, kind)
+      end
     end
   end
   for i, gid in ipairs(process.groups) do

@@ -287,7 +287,7 @@ end
 --- The members of a set in the order of a list that has them all.
 function types.listed(set, order)
   local list <const> = {}
-  for _, name in ipairs(order) do
+  for _, name in ipairs(next(set) and order or {}) do
     list[#list + 1] = set[name] and name or nil
   end
   return list

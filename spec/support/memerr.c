@@ -4,8 +4,8 @@
  * returns a function, which is called once for each n with the n-th allocation
  * refused, always in a new state: until one call allocates less than that.  A
  * second value says how many calls are enough: then n grows in steps.  Whatever
- * a call leaves behind ends the program.  The script sees the global functions `thread` and
- * `spare_libc`.
+ * a call leaves behind ends the program.  The script sees the global functions
+ * `thread` and `spare_libc`.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -256,7 +256,8 @@ static bool call(const char *script, const struct mode *mode, unsigned long n,
     return refused;
 }
 
-/* With the stack of a thread that has ended libc keeps a block, for the next. */
+/* With the stack of a thread that has ended libc keeps a block, for the next.
+ */
 static bool is_leak(long grown)
 {
     enum { STACKS = 8 };
@@ -278,7 +279,8 @@ static void check(const struct belongings *before, const struct mode *mode,
 static unsigned long run(const char *script, const struct mode *mode)
 {
     lua_Integer enough;
-    call(script, mode, ULONG_MAX, &enough); /* what is initialised once, is now */
+    call(script, mode, ULONG_MAX,
+         &enough); /* what is initialised once, is now */
     unsigned long all = atomic_load(&mode->customer->count);
     unsigned long step = all / (unsigned long)enough + 1;
     struct belongings before = look();
