@@ -51,6 +51,11 @@ local function library(here, ask, runs)
   return here.script("host", join({ runs, ask.mebibytes or 0 }, words_of(here, ask)))
 end
 
+--- With a process 1 before the program.
+local function with_init(here, ask, runs)
+  return join(library(here, ask, runs), { "init" })
+end
+
 local function program(here, runs, words)
   return join(here.privilege, { here.spawn, runs }, words, { here.noop })
 end
@@ -112,6 +117,7 @@ end
 local contenders <const> = {
   floor = { name = "C floor", command = floor },
   userns = { name = "userns", command = library },
+  init = { name = "userns, init", command = with_init },
   posix_spawn = { name = "posix_spawn", command = posix_spawn, lacks = "no container: the program alone" },
   prepared = { name = "userns, prepared", command = launched "prepared" },
   joined = { name = "userns, net joined", command = launched "joined" },

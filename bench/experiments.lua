@@ -53,8 +53,11 @@ local function cost(here, ask, runs)
   return here.script("cost", { runs, ask.stage, 50, here.noop, here.share })
 end
 
-local function resident(here, ask)
-  return here.script("live", { ask.live, "resident" })
+--- Figures of a host with live containers.
+local function of_host(what)
+  return function(here, ask)
+    return here.script("live", { ask.live, what })
+  end
 end
 
 --- The experiments on a machine.
@@ -105,7 +108,7 @@ local function experiments(cores)
       name = "memory",
       title = "The standard job, by memory of the host",
       unit = millisecond,
-      contenders = { "userns" },
+      contenders = { "userns", "init" },
       varies = "mebibytes",
       values = { 10, 256, 1024, 4096 },
       label = memory,
@@ -160,7 +163,19 @@ local function experiments(cores)
       varies = "live",
       values = { 1, 10, 100, 1000 },
       label = alive,
-      command = resident,
+      command = of_host "resident",
+      take = "figures",
+      pace = { rounds = 0.2 },
+    },
+    {
+      name = "descriptors",
+      title = "Descriptors of the host for each live container",
+      unit = { name = "count", per = 1 },
+      contenders = { "userns" },
+      varies = "live",
+      values = { 1, 1000 },
+      label = alive,
+      command = of_host "descriptors",
       take = "figures",
       pace = { rounds = 0.2 },
     },

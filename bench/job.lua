@@ -1,6 +1,7 @@
 -- The jobs, as the library is asked to do them.  In words, for the command line:
 -- PROGRAM DIRECTORY [BINDS] is the standard job, the directory bound BINDS times
 -- below /tmp besides; PROGRAM NAMESPACE... new namespaces and nothing made in them.
+-- A last word "init" asks for a process 1 before the program.
 local sys = require "userns.sys"
 local userns = require "userns"
 
@@ -24,6 +25,9 @@ function job.standard(directory, binds)
 end
 
 local function description(words)
+  if words[#words] == "init" then
+    return userns.merge(description(table.move(words, 1, #words - 1, 1, {})), { init = true })
+  end
   local first <const> = words[2]
   if first:match("^/") then
     return job.standard(first, math.tointeger(tonumber(words[3] or 0)))

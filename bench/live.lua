@@ -1,11 +1,13 @@
 -- live.lua COUNT WHAT...: a host that keeps COUNT containers at once, and meanwhile
 --   resident             prints the bytes of private memory that each costs it
+--   descriptors          prints how many of its descriptors each costs
 --   launch RUNS JOB...   launches a job and prints the nanoseconds of each launch
 --   beside COMMAND...    runs a command
 package.path = (arg[0]:match("^(.*)/") or ".") .. "/../?.lua;" .. package.path
 
 local command = require "bench.command"
 local job = require "bench.job"
+local sys = require "userns.sys"
 local userns = require "userns"
 
 local function private_memory()
@@ -18,6 +20,14 @@ local function private_memory()
   return bytes
 end
 
+local function open_descriptors()
+  local count = 0
+  for _ in command.must({ "ls", ("/proc/%d/fd"):format(sys.getpid()) }):gmatch "%d+" do
+    count = count + 1
+  end
+  return count
+end
+
 local box <const> = assert(userns.container { hostname = "bench" })
 
 local function launch()
@@ -27,7 +37,7 @@ end
 -- The first one costs what a host will not give back.
 local function keep(count)
   launch():close()
-  local before <const>, live <const> = private_memory(), {}
+  local before <const>, live <const> = { private_memory(), open_descriptors() }, {}
   for i = 1, count do
     live[i] = launch()
   end
@@ -37,7 +47,11 @@ end
 local what <const> = {}
 
 function what.resident(count, before)
-  print(("%.0f"):format((private_memory() - before) / count))
+  print(("%.0f"):format((private_memory() - before[1]) / count))
+end
+
+function what.descriptors(count, before)
+  print(("%.0f"):format((open_descriptors() - before[2]) / count))
 end
 
 function what.launch(_, _, runs, ...)
