@@ -88,6 +88,11 @@ describe("a refusal on a machine", function()
     assert.equal("apparmor_userns lsm", (unshare("user", "EPERM", files(1, "lua (enforce)"), modules)))
     assert.equal("lsm", (unshare("user", "EPERM", files(0, "lua (enforce)"), modules)))
     assert.equal("", (unshare("user", "EPERM", files(0, "unconfined"), modules)))
+    -- TOMOYO is in Debian's kernels, and idle without the program that loads its policy
+    local tomoyo <const> = { modules = function() return { "tomoyo" } end }
+    assert.equal("lsm", (unshare("user", "EPERM", files(0, "unconfined"), tomoyo)))
+    tomoyo.access = function() return nil, { code = "ENOENT" } end
+    assert.equal("", (unshare("user", "EPERM", files(0, "unconfined"), tomoyo)))
     -- in the profile that it is put into, what comes later is refused
     for _, row in ipairs { { "setgroups", "EACCES", "open" }, { "uid_map", "EPERM", "write" },
       { "hostname", "EPERM", "sethostname" }, { "unshare", "EPERM", "unshare" } } do

@@ -371,12 +371,25 @@ function methods:modules()
   return text and found
 end
 
---- Whether a security module may have refused something.  One that runs programs of
---- others (bpf) is not thought of, nor AppArmor where it does not confine.
+-- Whether a module that is there has nothing to refuse: one that runs programs of
+-- others is not thought of, and TOMOYO does nothing until its policy is loaded.
+local IDLE <const> = {
+  apparmor = function(self)
+    return self:label() == "unconfined"
+  end,
+  bpf = function()
+    return true
+  end,
+  tomoyo = function(self)
+    return not self:may "/sbin/tomoyo-init"
+  end,
+}
+
+--- Whether a security module may have refused something.
 ---@return boolean? false: none can; nil: one may
 function methods:may_be_refused()
   for _, name in ipairs(self:modules() or { "any" }) do
-    if name ~= "bpf" and not (name == "apparmor" and self:label() == "unconfined") then
+    if not (IDLE[name] and IDLE[name](self)) then
       return nil
     end
   end
