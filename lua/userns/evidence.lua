@@ -372,12 +372,16 @@ function methods:modules()
 end
 
 -- Whether a module that is there has nothing to refuse: one that runs programs of
--- others is not thought of, and TOMOYO does nothing until its policy is loaded.
+-- others is not thought of, nor IPE, which has no policy but where somebody deploys
+-- one; TOMOYO does nothing until its policy is loaded.
 local IDLE <const> = {
   apparmor = function(self)
     return self:label() == "unconfined"
   end,
   bpf = function()
+    return true
+  end,
+  ipe = function()
     return true
   end,
   tomoyo = function(self)
