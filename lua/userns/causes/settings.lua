@@ -59,7 +59,7 @@ end
 local function is_above_nr_open(case)
   local most <const> = case.step.resource == "nofile" and case.evidence:sysctl "fs/nr_open"
   local hard <const> = math.tointeger(case.step.hard)
-  return most and hard and hard > most or false
+  return most and (case.step.hard == "unlimited" or hard and (hard > most or hard < 0)) or false
 end
 
 return {
@@ -157,20 +157,6 @@ return {
         case.step.resource)
     end,
     hint = "ask for no more than the host program's own hard limit (ulimit -H)",
-  },
-  {
-    cause = "nr_open", ops = "rlimit raise_limit", codes = "EPERM", syscalls = "prlimit64",
-    test = function(case)
-      local most <const> = case.evidence:sysctl "fs/nr_open"
-      local hard <const> = math.tointeger(case.step.hard)
-      return case.step.resource == "nofile" and most ~= nil and (case.step.hard == "unlimited"
-        or hard ~= nil and (hard > most or hard < 0))
-    end,
-    about = "nobody may have more descriptors than fs.nr_open",
-    why = function(case)
-      return ("nobody may have more descriptors than fs.nr_open, %d here"):format(case.evidence:sysctl "fs/nr_open")
-    end,
-    hint = "ask for no more, or as root of the host: sysctl fs.nr_open",
   },
   {
     cause = "no_cap_sys_nice", ops = "nice", codes = "EACCES EPERM", syscalls = "setpriority",
