@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -50,6 +49,11 @@ unsigned userns_closed_streams(void)
         if ((streams[fd].revents & POLLNVAL) != 0)
             closed |= 1U << fd;
     return closed;
+}
+
+bool userns_is_closed_stream(unsigned closed, int fd)
+{
+    return fd >= 0 && fd < 3 && (closed >> fd & 1) != 0;
 }
 
 void userns_close_fd(int *slot)

@@ -2,6 +2,8 @@
 #ifndef USERNS_FD_H
 #define USERNS_FD_H
 
+#include <stdbool.h>
+
 #include "compat.h"
 
 /* Pushes a closed handle; open into it at once: *slot = fd.  -1 is closed. */
@@ -21,6 +23,9 @@ int userns_lift_fd(int *slot);
 /* A bit for each standard stream that the host has closed: the program's
    becomes /dev/null. */
 unsigned userns_closed_streams(void);
+
+/* Whether a descriptor is one of these. */
+bool userns_is_closed_stream(unsigned closed, int fd);
 
 /* Closes *slot if it is open and marks it closed; keeps errno. */
 void userns_close_fd(int *slot);

@@ -208,7 +208,7 @@ static void keep(struct arena *arena, int fd)
    for the child. */
 static void keep_unless(unsigned closed, struct arena *arena, int fd)
 {
-    if (fd > 2 || (closed >> fd & 1) == 0)
+    if (!userns_is_closed_stream(closed, fd))
         keep(arena, fd);
 }
 

@@ -52,7 +52,7 @@ static void number_descriptors(struct message *m)
     for (uint32_t i = 0; i < m->fds.count; i++) {
         struct descriptor *d = &m->fds.fd[i];
         int from = d->from < 0 ? d->to : d->from;
-        bool none = from <= 2 && (closed >> from & 1) != 0;
+        bool none = userns_is_closed_stream(closed, from);
         d->from = none ? -1 : (int32_t)m->sent_count;
         if (!none)
             m->sent[m->sent_count++] = from;

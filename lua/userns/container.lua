@@ -71,39 +71,20 @@ function methods:plan(spec)
   return compile.compile(d, checked, facts, nil, pool and pool:waits_for(checked))
 end
 
---- All that a plan depends on besides the description and the host's facts, as
---- a string: equal strings, equal plans.
-local function fingerprint(spec, what)
-  local parts <const> = {
-    #what.argv, #what.env, #spec.groups, spec.cwd, spec.umask, tostring(spec.uid), tostring(spec.gid),
-    stdio.source_words(spec.stdin), stdio.source_words(spec.stdout), stdio.source_words(spec.stderr),
-    spec.terminal and spec.terminal.rows or "", spec.terminal and spec.terminal.cols or "",
-  }
-  for _, list in ipairs { what.argv, what.env, spec.groups, what.paths } do
-    table.move(list, 1, #list, #parts + 1, parts)
-  end
-  local fds <const> = {}
-  for target, from in next, spec.fds do
-    fds[#fds + 1] = ("%d %s"):format(target, stdio.source_words(from))
-  end
-  table.sort(fds)
-  return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
-end
-
 -- Programs that take turns find their plans packed; each keeps the memory of its
 -- launches.
 local KEPT <const> = 4
 
 --- The packed plan of a process: one of the last again, when nothing it was made
 --- of has changed.
-local function pack(box, spec, what, key, known)
+local function pack(box, spec, what, known)
   local facts <const>, err = host.among_cgroups(known, box.description)
   if not facts then
     return nil, err
   end
   local kept <const> = box.kept
   for i, packed in ipairs(kept) do
-    if packed.key == key and packed.facts == facts then
+    if packed.key == what.key and packed.facts == facts then
       table.insert(kept, table.remove(kept, i))
       return packed
     end
@@ -115,7 +96,9 @@ local function pack(box, spec, what, key, known)
   if #kept == KEPT then
     table.remove(kept, 1)
   end
-  kept[#kept + 1] = { key = key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan) }
+  kept[#kept + 1] = {
+    key = what.key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan),
+  }
   return kept[#kept]
 end
 
@@ -124,8 +107,8 @@ end
 local PATIENCE <const> = 5
 
 --- In a child of its own, from the start.
-local function launch_fresh(box, spec, what, key, facts, hold)
-  local packed <const>, err = pack(box, spec, what, key, facts)
+local function launch_fresh(box, spec, what, facts, hold)
+  local packed <const>, err = pack(box, spec, what, facts)
   if not packed then
     return nil, err
   end
@@ -154,14 +137,13 @@ local function launch(box, spec, hold)
     return nil, err
   end
   local what <const> = program.of(spec, facts)
-  local key <const> = fingerprint(spec, what)
   local pool <const> = box.pool and box.pool:suits(spec, facts) and box.pool or nil
   local child, started = false, nil
   if pool then
-    child, started = pool:launch(spec, what, key)
+    child, started = pool:launch(spec, what)
   end
   if child == false then
-    child, started = launch_fresh(box, spec, what, key, facts, hold)
+    child, started = launch_fresh(box, spec, what, facts, hold)
   end
   if not child then
     return nil, started
@@ -169,6 +151,30 @@ local function launch(box, spec, hold)
   started.pool, started.hold = pool, hold
   started.detachable, started.shares_keys = not box.description.die_with_parent, not box.description.new_session
   return process.new(child, spec, started)
+end
+
+-- Whether a process spec is this argument vector, and nothing else.
+local function is_vector(spec, argv)
+  local count = 0
+  for key, value in next, spec do
+    if argv[key] ~= value then
+      return false
+    end
+    count = count + 1
+  end
+  return count == #argv and getmetatable(spec) == nil
+end
+
+--- A spec for this container, checked: the last one again, where both are the same
+--- argument vector and nothing else.
+local function check_spec(box, spec)
+  local last <const> = box.last
+  if last and is_vector(spec, last.argv) then
+    return last
+  end
+  local checked <const>, err = validate.process(spec, box.description.process)
+  box.last = checked and is_vector(spec, checked.argv) and checked or nil
+  return checked, err
 end
 
 --- Keeps children that have done everything up to the program, and wait for it:
@@ -226,7 +232,7 @@ end
 function methods:spawn(spec)
   check_table(spec, "spawn")
   local box <const> = self[PRIVATE]
-  local checked <const>, err = validate.process(spec, box.description.process)
+  local checked <const>, err = check_spec(box, spec)
   if not checked then
     return nil, err
   end
@@ -260,16 +266,16 @@ end
 function methods:run(spec)
   check_table(spec, "run")
   local box <const> = self[PRIVATE]
-  local checked, err = validate.process(spec, box.description.process)
-  err = err or refuse_pipes(checked)
+  local checked <const>, why = check_spec(box, spec)
+  local err <const> = why or refuse_pipes(checked)
   if err then
     return nil, err
   end
   -- without it, as where the kernel has no descriptor left, SIGINT comes as ever
   local hold <close> = sys.hold_signal("INT") or nil
-  local p <close>, why = launch(box, checked, hold)
+  local p <close>, refusal = launch(box, checked, hold)
   if not p then
-    return nil, why
+    return nil, refusal
   end
   if checked.terminal then
     return p:attach()

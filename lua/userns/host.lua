@@ -1,6 +1,7 @@
 -- The facts of this host that a plan depends on.  compile gets them as a table,
 -- so that specs can hand it any host.
 local cgroups = require "userns.cgroups"
+local rlimits = require "userns.rlimits"
 local subids = require "userns.subids"
 local sys = require "userns.sys"
 local tool = require "userns.tool"
@@ -46,35 +47,25 @@ local function set_of(list)
   return set
 end
 
--- As /proc/PID/limits calls them.
-local LIMITS <const> = {
-  as = "address space", core = "core file size", cpu = "cpu time", data = "data size", fsize = "file size",
-  locks = "file locks", memlock = "locked memory", msgqueue = "msgqueue size", nice = "nice priority",
-  nofile = "open files", nproc = "processes", rss = "resident set", rtprio = "realtime priority",
-  rttime = "realtime timeout", sigpending = "pending signals", stack = "stack size",
-}
-
 local function limits(read)
-  local text <const> = read("/proc/self/limits") or ""
-  local found <const> = { nofile = { soft = 1024, hard = 1024 } }
-  for name, words in pairs(LIMITS) do
-    local soft <const>, hard <const> = text:match(("Max %s%%s+(%%S+)%%s+(%%S+)"):format(words))
-    if soft then
-      found[name] = { soft = math.tointeger(tonumber(soft)) or soft, hard = math.tointeger(tonumber(hard)) or hard }
-    end
-  end
+  local found <const> = rlimits.parse(read("/proc/self/limits") or "")
+  found.nofile = found.nofile or { soft = 1024, hard = 1024 }
   return found
 end
 
 local ENVIRONMENT <const> = { "PATH", "TERM", "LANG", "TZ", "HOME" }
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-local function environment(get)
-  local short <const> = {}
+local short = {}
+
+--- The short environment; the same table while nothing in it changes.
+local function environment()
+  local now <const>, same = {}, true
   for _, name in ipairs(ENVIRONMENT) do
-    short[name] = get(name)
+    now[name] = os.getenv(name) or name == "PATH" and DEFAULT_PATH or nil
+    same = same and now[name] == short[name]
   end
-  short.PATH = short.PATH or DEFAULT_PATH
+  short = same and short or now
   return short
 end
 
@@ -98,9 +89,7 @@ end
 
 -- What is read anew each time, and only on demand.
 local LAZY <const> = {
-  env = function()
-    return environment(os.getenv)
-  end,
+  env = environment,
   environ = sys.environ,
   uplinks = function()
     local look <const>, paths <const> = reader(), {}

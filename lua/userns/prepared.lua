@@ -234,10 +234,10 @@ end
 
 --- The program as it is sent, and the entries for its descriptors: the last one
 --- again where it is the same.
-local function late(self, spec, what, key)
-  if not self.late or self.late.key ~= key then
+local function late(self, spec, what)
+  if not self.late or self.late.key ~= what.key then
     local steps <const> = compile.late(spec, what)
-    self.late = { key = key, program = sys.pack(steps), fds = steps[1].fds }
+    self.late = { key = what.key, program = sys.pack(steps), fds = steps[1].fds }
   end
   return self.late
 end
@@ -272,14 +272,13 @@ end
 --- Has a child that waits execute a program: false where there is none to do so.
 ---@param spec table normalised process spec that suits
 ---@param what userns.Program
----@param key string equal strings, equal programs
 ---@return userns.sys.Process|nil|false child
 ---@return userns.Launch|userns.Error|nil launch
-function methods:launch(spec, what, key)
+function methods:launch(spec, what)
   if #self.waiting == 0 then
     return false
   end
-  local given <const> = late(self, spec, what, key)
+  local given <const> = late(self, spec, what)
   local set <const>, err = stdio.open(spec, given.fds, self.plan.owner)
   if not set then
     return nil, err

@@ -1,14 +1,16 @@
 -- The program of a process spec: its argument vector, its environment, and
 -- where it is looked for.
+local stdio = require "userns.stdio"
+
 local program = {}
 
---- The variables: the short environment or the host's, then the spec's own.
-local function environment(process, host)
+--- The variables: those it starts with, then the spec's own.
+local function environment(process, host, first)
   local env <const> = {}
-  local inherited <const> = process.inherit_env
-  for name, value in next, inherited == true and host.environ or host.env do
+  for name, value in next, first do
     env[name] = value
   end
+  local inherited <const> = process.inherit_env
   for _, name in ipairs(type(inherited) == "table" and inherited or {}) do
     env[name] = host.environ[name]
   end
@@ -44,17 +46,52 @@ end
 ---@field paths string[] what to try to execute, in order
 ---@field argv string[]
 ---@field env string[] NAME=value, sorted
+---@field key string all that a plan depends on besides the description and the host's facts: equal keys, equal plans
+
+local function key_of(process, what)
+  local parts <const> = {
+    #what.argv, #what.env, #process.groups, process.cwd, process.umask, tostring(process.uid), tostring(process.gid),
+    stdio.source_words(process.stdin), stdio.source_words(process.stdout), stdio.source_words(process.stderr),
+    process.terminal and process.terminal.rows or "", process.terminal and process.terminal.cols or "",
+  }
+  for _, list in ipairs { what.argv, what.env, process.groups, what.paths } do
+    table.move(list, 1, #list, #parts + 1, parts)
+  end
+  local fds <const> = {}
+  for target, from in next, process.fds do
+    fds[#fds + 1] = ("%d %s"):format(target, stdio.source_words(from))
+  end
+  table.sort(fds)
+  return table.concat(parts, "\0") .. "\0" .. table.concat(fds, "\0")
+end
+
+local function make(process, host, first)
+  local env <const> = environment(process, host, first)
+  local argv <const> = table.move(process.argv, 1, #process.argv, 1, {})
+  local name <const> = argv[1] or "<program>"
+  argv[1] = process.argv0 or name
+  local what <const> = { name = name, paths = candidates(name, env.PATH), argv = argv, env = assignments(env) }
+  what.key = key_of(process, what)
+  return what
+end
+
+-- What was said of a process spec the last time, while there is one.
+local said <const> = setmetatable({}, { __mode = "k" })
 
 --- What is executed, and with what.
 ---@param process table normalised process spec
 ---@param host userns.Host
 ---@return userns.Program
 function program.of(process, host)
-  local env <const> = environment(process, host)
-  local argv <const> = table.move(process.argv, 1, #process.argv, 1, {})
-  local name <const> = argv[1] or "<program>"
-  argv[1] = process.argv0 or name
-  return { name = name, paths = candidates(name, env.PATH), argv = argv, env = assignments(env) }
+  local first <const> = process.inherit_env == true and host.environ or host.env
+  local last <const> = said[process]
+  if last and last.first == first then
+    return last.what
+  end
+  local what <const> = make(process, host, first)
+  -- variables that are inherited one by one come from elsewhere
+  said[process] = type(process.inherit_env) ~= "table" and { first = first, what = what } or nil
+  return what
 end
 
 return program

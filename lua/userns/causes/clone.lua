@@ -152,7 +152,7 @@ end
 -- ---- limits of processes ----------------------------------------------------
 
 local function process_limit(case)
-  return math.tointeger(tonumber((case.evidence:read "/proc/self/limits" or ""):match "Max processes%s+(%S+)"))
+  return (case.evidence:limit "nproc" or {}).soft
 end
 
 --- The pids controller's files of the caller's cgroup and those above, as far as
@@ -369,17 +369,18 @@ local ROWS <const> = {
       local limit <const> = process_limit(case)
       if e:is_privileged "sys_admin" or e:is_privileged "sys_resource" then
         return false
-      elseif limit and e:tasks((e:ids())) >= limit then
+      elseif math.type(limit) == "integer" and e:tasks((e:ids())) >= limit then
         return true
-      elseif not limit and e:is_initial "user" and e:read "/proc/self/limits" then
-        return false -- unlimited
+      elseif limit == "unlimited" and e:is_initial "user" then
+        return false
       end
       return nil
     end,
     about = "the caller has as many processes as RLIMIT_NPROC allows",
     why = function(case)
       local limit <const> = process_limit(case)
-      return limit and ("the caller's user has as many processes as RLIMIT_NPROC allows, %d here"):format(limit)
+      return math.type(limit) == "integer"
+        and ("the caller's user has as many processes as RLIMIT_NPROC allows, %d here"):format(limit)
         or "the caller's user has as many processes as RLIMIT_NPROC allows in a user namespace above"
     end,
     hint = "end some of the user's processes, or raise the limit (ulimit -u)",

@@ -92,13 +92,13 @@ end
 
 --- What all arguments may have together.
 local function most(case)
-  local stack = case.evidence:limit "Max stack size"
+  local stack = (case.evidence:limit "stack" or {}).soft
   for _, step in ipairs(case.plan) do
     if step.op == "rlimit" and step.resource == "stack" then
-      stack = math.tointeger(step.soft)
+      stack = step.soft
     end
   end
-  return math.max(LEAST, math.min(MOST, stack and stack // 4 or MOST))
+  return math.max(LEAST, math.min(MOST, math.type(stack) == "integer" and stack // 4 or MOST))
 end
 
 --- The capabilities that the file must get and the bounding set does not have.

@@ -16,23 +16,14 @@ local function lacks(name)
   end
 end
 
--- As /proc/PID/limits has them.
-local LIMITS <const> = {
-  as = "Max address space", core = "Max core file size", cpu = "Max cpu time", data = "Max data size",
-  fsize = "Max file size", locks = "Max file locks", memlock = "Max locked memory", msgqueue = "Max msgqueue size",
-  nice = "Max nice priority", nofile = "Max open files", nproc = "Max processes", rss = "Max resident set",
-  rtprio = "Max realtime priority", rttime = "Max realtime timeout", sigpending = "Max pending signals",
-  stack = "Max stack size",
-}
-
 --- Whether a hard limit is no higher than the one that there is.
 local function is_lower(case)
-  local name <const>, hard <const> = LIMITS[case.step.resource], case.step.hard
-  local text <const> = name and (case.evidence:read "/proc/self/limits" or ""):match(name .. "%s+%S+%s+(%S+)")
-  if not text or hard == nil then
+  local resource <const>, hard <const> = case.step.resource, case.step.hard
+  local now <const> = resource and case.evidence:limit(resource)
+  if not now or hard == nil then
     return false
   end
-  return text == "unlimited" or math.type(hard) == "integer" and hard <= (tonumber(text) or 0)
+  return now.hard == "unlimited" or math.type(hard) == "integer" and hard <= now.hard
 end
 
 --- Whether a nice value is no lower than the caller's.

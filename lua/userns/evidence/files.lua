@@ -1,4 +1,6 @@
 -- What can be looked at of files and mounts.
+local rlimits = require "userns.rlimits"
+
 local methods = {}
 
 --- Whether the caller may do something with a file.
@@ -134,12 +136,11 @@ function methods:complaint(type, options)
   end
 end
 
---- A limit of the caller's, soft.
----@param name string as in /proc/self/limits: "Max stack size"
----@return integer? limit nil: unlimited, or not told
-function methods:limit(name)
-  local text <const> = self:read "/proc/self/limits" or ""
-  return math.tointeger(tonumber(text:match("%f[^\0\n]" .. name .. "%s+(%S+)")))
+--- A limit of the caller's.
+---@param resource string "nofile"
+---@return { soft: integer|"unlimited", hard: integer|"unlimited" }? limit nil: not told
+function methods:limit(resource)
+  return rlimits.of(self:read "/proc/self/limits" or "", resource)
 end
 
 return methods

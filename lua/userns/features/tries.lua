@@ -6,6 +6,7 @@ local error_object = require "userns.error"
 local idmapped = require "userns.idmapped"
 local idtools = require "userns.idtools"
 local network = require "userns.network"
+local rlimits = require "userns.rlimits"
 local subids = require "userns.subids"
 local sys = require "userns.sys"
 local tool = require "userns.tool"
@@ -323,8 +324,7 @@ function tries.processes()
     return nil, err
   end
   local file <close> = assert(fd:file("r"))
-  local soft <const> = file:read("a"):match("Max processes%s+(%S+)")
-  return math.tointeger(tonumber(soft)) or soft
+  return (rlimits.of(file:read("a"), "nproc") or {}).soft
 end
 
 function tries.mount_limit()
