@@ -148,12 +148,27 @@ static long put(struct child *c, long mount, long target, unsigned mode)
     return mismatch ? -EISDIR : error;
 }
 
+/* By the name that has just been made, which spares opening it; a symlink in
+   its place would not be followed. */
+static long put_here(struct child *c, long mount, long place, const char *name)
+{
+    return CALL(c, move_mount, mount, "", place, name, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
 /* Attaches a mount inside the root.  In a place that is new it covers nothing
    on the way to the directory that this was made in. */
 long step_attach(struct child *c, long mount, char *path, unsigned mode)
 {
     bool made;
-    long target = step_make(c, path, mode, &made);
+    const char *name;
+    long place = step_make_here(c, path, mode, &name);
+    if (place >= 0)
+        return put_here(c, mount, place, name);
+    if (place != -EEXIST) {
+        step_find_place(c, c->root, path);
+        return place;
+    }
+    long target = step_reach(c, path, mode, &made);
     long error = target < 0 ? target : put(c, mount, target, mode);
     if (!made)
         step_forget_place(c);

@@ -127,6 +127,9 @@ bool step_is_owned(struct child *c, long fd);
 long step_resolve(struct child *c, const char *path, uint64_t flags);
 long step_resolve_in(struct child *c, long root, const char *path,
                      uint64_t flags);
+long step_make_here(struct child *c, char *path, unsigned mode,
+                    const char **ret_name);
+long step_reach(struct child *c, char *path, unsigned mode, bool *ret_made);
 long step_make(struct child *c, char *path, unsigned mode, bool *ret_made);
 void step_forget_place(struct child *c);
 long step_is_inside(struct child *c);

@@ -153,16 +153,16 @@ static long open_place(struct child *c, const char *path)
     return fd;
 }
 
-static long make_in(struct child *c, long parent, const char *name,
-                    unsigned mode)
+static long make_name(struct child *c, long parent, const char *name,
+                      unsigned mode)
 {
-    long error;
     if ((mode & S_IFMT) == S_IFDIR)
-        error = CALL(c, mkdirat, parent, name, mode & 07777U);
-    else
-        error = CALL(c, mknodat, parent, name, mode, 0);
-    if (error != 0)
-        return error;
+        return CALL(c, mkdirat, parent, name, mode & 07777U);
+    return CALL(c, mknodat, parent, name, mode, 0);
+}
+
+static long open_name(struct child *c, long parent, const char *name)
+{
     return CALL(c, openat, parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
@@ -171,16 +171,22 @@ static long make_last(struct child *c, char *path, unsigned mode)
     char *slash = cut_name(path);
     long parent = open_place(c, path);
     *slash = '/';
-    return parent < 0 ? parent : make_in(c, parent, slash + 1, mode);
+    long error = parent < 0 ? parent : make_name(c, parent, slash + 1, mode);
+    return error != 0 ? error : open_name(c, parent, slash + 1);
 }
 
-/* Mostly several things are made in one directory: there it is tried first. */
-static long make_in_place(struct child *c, char *path, unsigned mode)
+/* Makes what the path names in the place that is remembered: mostly several
+   things are made in one directory.  The directory, and the name in it; -EEXIST
+   also where the path leads elsewhere. */
+long step_make_here(struct child *c, char *path, unsigned mode,
+                    const char **ret_name)
 {
     char *slash = cut_name(path);
     bool here = is_place(c, path);
     *slash = '/';
-    return here ? make_last(c, path, mode) : -EEXIST;
+    *ret_name = slash + 1;
+    long error = here ? make_name(c, c->place, slash + 1, mode) : -EEXIST;
+    return error != 0 ? error : c->place;
 }
 
 /* Opens the path as far as end, whose last name is made if it is missing. */
@@ -203,13 +209,10 @@ static char *next_end(char *p)
     return p;
 }
 
-static long make(struct child *c, char *path, unsigned mode, bool *ret_made)
+static long reach(struct child *c, char *path, unsigned mode, bool *ret_made)
 {
-    long fd = make_in_place(c, path, mode);
-    *ret_made = true;
-    if (fd != -EEXIST)
-        return fd;
-    fd = step_resolve(c, path, O_PATH | (S_ISDIR(mode) ? O_DIRECTORY : 0U));
+    long fd =
+        step_resolve(c, path, O_PATH | (S_ISDIR(mode) ? O_DIRECTORY : 0U));
     *ret_made = fd == -ENOENT;
     if (fd == -ENOENT)
         fd = make_last(c, path, mode); /* mostly its directory is there */
@@ -227,9 +230,23 @@ static long make(struct child *c, char *path, unsigned mode, bool *ret_made)
    the tree is the container's own, directories on the way with mode 0755.  What
    is mounted there may lie over the place that is remembered unless it was made
    now. */
+long step_reach(struct child *c, char *path, unsigned mode, bool *ret_made)
+{
+    long fd = reach(c, path, mode, ret_made);
+    if (fd < 0)
+        step_find_place(c, c->root, path);
+    return fd;
+}
+
+/* The same, by the shorter way where there is one. */
 long step_make(struct child *c, char *path, unsigned mode, bool *ret_made)
 {
-    long fd = make(c, path, mode, ret_made);
+    const char *name;
+    long place = step_make_here(c, path, mode, &name);
+    *ret_made = true;
+    if (place == -EEXIST)
+        return step_reach(c, path, mode, ret_made);
+    long fd = place < 0 ? place : open_name(c, place, name);
     if (fd < 0)
         step_find_place(c, c->root, path);
     return fd;

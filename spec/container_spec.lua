@@ -2,6 +2,7 @@ local helper = require "spec.helper"
 local sys = require "userns.sys"
 local userns = require "userns"
 local subids = require "userns.subids"
+local validate = require "userns.validate"
 
 local NAMESPACES <const> = { "user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time" }
 local IDS <const> = "for n in " .. table.concat(NAMESPACES, " ") .. "; do readlink /proc/self/ns/$n; done"
@@ -78,6 +79,61 @@ describe("container", function()
       end
     end
     assert.equal(4, count)
+  end)
+
+  it("checks the same words once, and whatever else there is to a spec each time", function()
+    local box <const> = assert(userns.container { process = { stdout = "capture", env = { A = "a" } } })
+    local check <const>, count = validate.process, 0
+    finally(function()
+      validate.process = check
+    end)
+    validate.process = function(...)
+      count = count + 1
+      return check(...)
+    end
+    local words <const> = { "/bin/sh", "-c", "echo $A" }
+    local function with(fields)
+      return table.move(words, 1, #words, 1, fields)
+    end
+    for _ = 1, 3 do
+      assert.equal("a\n", assert(box:run(words)).stdout)
+    end
+    assert.equal(1, count)
+    assert.equal("b\n", assert(box:run(with { env = { A = "b" } })).stdout)
+    assert.equal("a\n", assert(box:run(with {})).stdout)
+    assert.equal("a\n", assert(box:run(words)).stdout)
+    assert.equal(3, count)
+    local WRONG <const> = {
+      { with { [4] = 7 }, "process[4]" }, { with { [5] = "x" }, "process" }, { { "", "x" }, "process[1]" },
+      { with { timeout = 0 / 0 }, "process.timeout" },
+      { setmetatable(with {}, { __index = { cwd = "/usr" } }), "process" },
+    }
+    for i, row in ipairs(WRONG) do
+      local result <const>, err = box:run(row[1])
+      assert.is_nil(result)
+      assert.equal(row[2], err.field, i)
+      assert.equal("a\n", assert(box:run(words)).stdout)
+    end
+  end)
+
+  it("has the host's environment as it is when it runs", function()
+    local box <const> = assert(userns.container { process = { stdout = "capture" } })
+    local getenv <const>, term = os.getenv, "vt100"
+    finally(function()
+      os.getenv = getenv -- luacheck: ignore 122
+    end)
+    os.getenv = function(name) -- luacheck: ignore 122
+      if name == "TERM" then
+        return term
+      end
+      return getenv(name)
+    end
+    for _, name in ipairs { "vt100", "vt100", "vt220" } do
+      term = name
+      assert.equal(name .. "\n", assert(box:run { "/bin/sh", "-c", "echo $TERM" }).stdout)
+    end
+    term = nil
+    assert.equal("dumb\n", assert(box:run { "/bin/sh", "-c", "echo ${TERM-dumb}" }).stdout)
   end)
 
   it("is not changed by what becomes of the description", function()
