@@ -113,6 +113,7 @@ local function experiments(cores)
       values = { 10, 256, 1024, 4096 },
       label = memory,
       flat = true,
+      pace = { runs = 5 },
     },
     {
       name = "live",
@@ -154,6 +155,7 @@ local function experiments(cores)
         return stages[stage]
       end,
       command = cost,
+      pace = { runs = 20 },
     },
     {
       name = "resident",

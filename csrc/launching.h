@@ -23,10 +23,8 @@ static inline union any_step *steps(const struct arena *arena)
 
 static inline const union any_step *find(const struct arena *arena, enum op op)
 {
-    for (uint32_t i = 0; i < arena->count; i++)
-        if (steps(arena)[i].step.op == op)
-            return &steps(arena)[i];
-    return NULL;
+    uint32_t number = arena->first[op];
+    return number == 0 ? NULL : &steps(arena)[number - 1];
 }
 
 static inline const char *text(const struct launch *l, at offset)

@@ -450,6 +450,11 @@ static void count_room(struct packer *p, const union any_step *s)
     p->waits |= s->step.op == OP_ready;
 }
 
+static struct arena *arena_of(const struct packer *p)
+{
+    return (struct arena *)(void *)p->program->data;
+}
+
 static void pack_step(struct packer *p, at steps, uint32_t i)
 {
     union any_step s;
@@ -464,6 +469,8 @@ static void pack_step(struct packer *p, at steps, uint32_t i)
     lua_pop(p->L, 1);
     count_room(p, &s);
     ((union any_step *)at_offset(p, steps))[i] = s;
+    if (arena_of(p)->first[op] == 0)
+        arena_of(p)->first[op] = i + 1;
 }
 
 static uint32_t descriptor_count(const struct packer *p)
@@ -494,7 +501,7 @@ static at late_room(const struct packer *p)
 static void pack_plan(struct packer *p)
 {
     uint32_t count = (uint32_t)luaL_len(p->L, 1);
-    at head = reserve(p, sizeof(struct arena));
+    (void)reserve(p, sizeof(struct arena)); /* the head: all 0 */
     at steps = reserve(p, (size_t)count * sizeof(union any_step));
     for (uint32_t i = 0; i < count; i++)
         pack_step(p, steps, i);
@@ -502,20 +509,17 @@ static void pack_plan(struct packer *p)
     at owned = reserve(p, (size_t)p->owned * sizeof(int64_t));
     at kept = reserve(p, (descriptor_count(p) + p->taken + KEPT_BESIDES) *
                              sizeof(int32_t));
-    *(struct arena *)at_offset(p, head) = (struct arena){
-        .size = (uint32_t)p->program->used,
-        .count = count,
-        .steps = steps,
-        .slots = slots,
-        .slot_count = p->slots,
-        .owned = owned,
-        .kept = kept,
-        .descriptors = p->descriptors,
-        .host = -1,
-        .hand = -1,
-        .cgroup = -1,
-        .late = p->waits ? late_room(p) : 0,
-    };
+    struct arena *arena = arena_of(p);
+    arena->size = (uint32_t)p->program->used;
+    arena->count = count;
+    arena->steps = steps;
+    arena->slots = slots;
+    arena->slot_count = p->slots;
+    arena->owned = owned;
+    arena->kept = kept;
+    arena->descriptors = p->descriptors;
+    arena->host = arena->hand = arena->cgroup = -1;
+    arena->late = p->waits ? late_room(p) : 0;
 }
 
 /***

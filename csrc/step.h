@@ -100,9 +100,10 @@ union any_step {
 /* The head of an arena. */
 struct arena {
     uint32_t size;
-    uint32_t count; /* of steps */
-    at steps;       /* union any_step[count] */
-    at slots;       /* int32_t[slot_count]: the sources that open opened */
+    uint32_t count;           /* of steps */
+    at steps;                 /* union any_step[count] */
+    uint32_t first[OP_COUNT]; /* number of the first step of a kind; 0: none */
+    at slots; /* int32_t[slot_count]: the sources that open opened */
     uint32_t slot_count;
     at owned; /* int64_t[]: devices of file systems of its own */
     uint32_t owned_count;
