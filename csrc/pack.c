@@ -506,6 +506,7 @@ static void pack_plan(struct packer *p)
     for (uint32_t i = 0; i < count; i++)
         pack_step(p, steps, i);
     at slots = reserve(p, (size_t)p->slots * sizeof(int32_t));
+    at modes = reserve(p, (size_t)p->slots * sizeof(uint32_t));
     at owned = reserve(p, (size_t)p->owned * sizeof(int64_t));
     at kept = reserve(p, (descriptor_count(p) + p->taken + KEPT_BESIDES) *
                              sizeof(int32_t));
@@ -514,6 +515,7 @@ static void pack_plan(struct packer *p)
     arena->count = count;
     arena->steps = steps;
     arena->slots = slots;
+    arena->modes = modes;
     arena->slot_count = p->slots;
     arena->owned = owned;
     arena->kept = kept;

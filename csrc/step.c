@@ -125,11 +125,37 @@ static long keep_only(struct child *c)
     return error != 0 ? error : step_close_others(c);
 }
 
+static bool lowers_nofile(const struct child *c)
+{
+    const union any_step *steps = in_arena(c, c->arena->steps);
+    for (uint32_t i = 0; i < c->arena->count; i++)
+        if (steps[i].step.op == OP_rlimit &&
+            steps[i].rlimit.resource == RLIMIT_NOFILE)
+            return true;
+    return false;
+}
+
+/* A descriptor below this number is left to execve, which spares its close(2):
+   where there may be hundreds more. */
+static int spare(struct child *c)
+{
+    struct limit limit = {0};
+    (void)CALL(c, prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+    return limit.soft >= 1024 && !lowers_nofile(c) ? 64 : 0;
+}
+
+/* The table is this process's own from here on. */
 long userns_do_close_fds(struct child *c, const struct step_close_fds *s)
 {
     (void)s;
     long error = keep_only(c);
-    return error != 0 ? error : set_flags(c, FD_CLOEXEC);
+    if (error == 0)
+        error = set_flags(c, FD_CLOEXEC);
+    if (error != 0)
+        return error;
+    c->spare = spare(c);
+    step_look_at_signals(c);
+    return 0;
 }
 
 static bool is_target(const struct descriptors *fds, long fd)
@@ -245,20 +271,6 @@ long userns_do_keyring(struct child *c, const struct step_keyring *s)
         return serial;
     step_excuse(c, serial);
     return 0;
-}
-
-long step_signals(struct child *c, uint64_t blocked)
-{
-    static const uint64_t zero[4]; /* the kernel's struct sigaction: SIG_DFL */
-    for (int signum = 1; signum <= 64; signum++)
-        raw_syscall(SYS_rt_sigaction, signum, (long)zero, 0, 8, 0, 0);
-    return CALL(c, rt_sigprocmask, 2 /* SIG_SETMASK */, &blocked, NULL, 8);
-}
-
-long userns_do_signals(struct child *c, const struct step_signals *s)
-{
-    (void)s;
-    return step_signals(c, 0);
 }
 
 /* ---- the loop ---------------------------------------------------------- */

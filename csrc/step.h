@@ -104,6 +104,7 @@ struct arena {
     at steps;                 /* union any_step[count] */
     uint32_t first[OP_COUNT]; /* number of the first step of a kind; 0: none */
     at slots; /* int32_t[slot_count]: the sources that open opened */
+    at modes; /* uint32_t[slot_count]: of those that it has looked at, or 0 */
     uint32_t slot_count;
     at owned; /* int64_t[]: devices of file systems of its own */
     uint32_t owned_count;
@@ -209,6 +210,8 @@ struct child {
     int terminal;     /* the program's, once it is made */
     int root;         /* of the container's tree, once it is attached */
     int empty;        /* an empty read-only directory, once one is needed */
+    int spare;        /* descriptors below it may be left to execve */
+    uint64_t usual;   /* signals known to have no handler, nor be ignored */
 
     /* A directory of the container's own in which something has been made; its
        path is the beginning of a string of that length.  0: none. */

@@ -14,8 +14,6 @@
 
 #include "step_ops.h"
 
-#define EVERY_SIGNAL (~(uint64_t)0)
-
 /* More words than the frame of forget has. */
 #define FRAME 64
 

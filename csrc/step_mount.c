@@ -65,6 +65,8 @@ long userns_do_open(struct child *c, const struct step_open *s)
     if (fd < 0 || (s->major < 0 && !s->node && s->inode < 0))
         return fd < 0 ? fd : 0;
     long error = step_stat(c, fd, &st);
+    if (error == 0)
+        *mode_of(c, s->slot) = st.stx_mode;
     return error != 0 ? error : check_source(s, &st);
 }
 
@@ -115,7 +117,7 @@ static long new_mount(struct child *c, const char *type, char **options,
     long fd = error != 0 ? error : CALL(c, fsmount, fs, FSMOUNT_CLOEXEC, attrs);
     if (fd < 0)
         step_find_log(c, fs);
-    shut(fs);
+    part_with(c, fs);
     return fd;
 }
 
@@ -172,7 +174,7 @@ long step_attach(struct child *c, long mount, char *path, unsigned mode)
     long error = target < 0 ? target : put(c, mount, target, mode);
     if (!made)
         step_forget_place(c);
-    shut(target);
+    part_with(c, target);
     return error;
 }
 
@@ -182,30 +184,42 @@ long userns_do_mount(struct child *c, const struct step_mount *s)
                              s->attrs);
     if (fd < 0)
         return fd;
-    long error = step_attach(c, fd, text(c, s->target), S_IFDIR | 0755U);
-    if (error == 0 && s->slot >= 0)
+    char *target = text(c, s->target);
+    long error = step_attach(c, fd, target, S_IFDIR | 0755U);
+    if (error != 0)
+        part_with(c, fd);
+    else if (s->slot >= 0)
         *slot(c, s->slot) = (int32_t)fd;
     else
-        shut(fd);
+        step_remember_place(c, fd, target); /* for what is made in it next */
+    return error;
+}
+
+static long learn_mode(struct child *c, long fd, uint32_t *mode)
+{
+    struct statx st;
+    if (*mode != 0)
+        return 0;
+    long error = step_stat(c, fd, &st);
+    *mode = error == 0 ? st.stx_mode : 0;
     return error;
 }
 
 static long bind_tree(struct child *c, const struct step_bind *s, long tree)
 {
-    struct statx st;
     struct mount_attr attr = step_attr(s->attrs);
-    long error = step_stat(c, tree, &st);
+    uint32_t *mode = mode_of(c, s->slot);
+    long error = learn_mode(c, tree, mode);
     if (error != 0)
         return error;
     /* A device that is bound by name is meant to be used. */
-    if (is_node(st.stx_mode))
+    if (is_node(*mode))
         attr.attr_set &= ~(uint64_t)MOUNT_ATTR_NODEV;
     bool late = false;
     error = step_set_attrs_early(c, tree, attr, true, &late);
     if (error == 0)
         error = step_attach(c, tree, text(c, s->target),
-                            S_ISDIR(st.stx_mode) ? S_IFDIR | 0755U
-                                                 : S_IFREG | 0644U);
+                            S_ISDIR(*mode) ? S_IFDIR | 0755U : S_IFREG | 0644U);
     return error == 0 && late ? step_set_attrs(c, tree, attr, true) : error;
 }
 
@@ -283,7 +297,7 @@ static long mask_path(struct child *c, long target, long null)
         return fd;
     error = step_move_to(c, fd, target);
     if (fd != c->empty)
-        shut(fd);
+        part_with(c, fd);
     return error;
 }
 
@@ -300,7 +314,7 @@ static long readonly_path(struct child *c, long target, long unused)
         error = step_move_to(c, fd, target);
     if (error == 0 && late)
         error = step_set_attrs(c, fd, attr, true);
-    shut(fd);
+    part_with(c, fd);
     return error;
 }
 
@@ -317,7 +331,7 @@ static long cover(struct child *c, int64_t base, char **paths,
         if (target == -ENOENT || target == -ENOTDIR)
             continue;
         error = target < 0 ? target : with(c, target, operand);
-        shut(target);
+        part_with(c, target);
     }
     return error;
 }

@@ -33,6 +33,13 @@ static inline void shut(long fd)
         raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
+/* The same for what execve would close as well, if that comes soon. */
+static inline void part_with(const struct child *c, long fd)
+{
+    if (fd >= c->spare)
+        shut(fd);
+}
+
 static inline void *in_arena(const struct child *c, at offset)
 {
     return offset == 0 ? NULL : (char *)c->arena + offset;
@@ -48,6 +55,11 @@ static inline int32_t *slot(const struct child *c, int64_t number)
     return (int32_t *)in_arena(c, c->arena->slots) + number;
 }
 
+static inline uint32_t *mode_of(const struct child *c, int64_t number)
+{
+    return (uint32_t *)in_arena(c, c->arena->modes) + number;
+}
+
 /* The strings of a list, ended by NULL. */
 char **step_strings(const struct child *c, at offset);
 
@@ -58,7 +70,12 @@ long step_write(struct child *c, long fd, const char *data, size_t size);
 long step_write_file(struct child *c, long dir, const char *path,
                      const char *value);
 
-/* Every handler gone, and these signals blocked: bit 0 is signal 1. */
+/* step_signals.c: bit 0 of a set is signal 1.  Finds out which signals have no
+   handler, and are not ignored either: while the host's /proc is in sight. */
+#define EVERY_SIGNAL (~(uint64_t)0)
+void step_look_at_signals(struct child *c);
+
+/* Every handler gone, none ignored, and these blocked. */
 long step_signals(struct child *c, uint64_t blocked);
 
 /* Closes the descriptors from one to another. */
@@ -131,6 +148,7 @@ long step_make_here(struct child *c, char *path, unsigned mode,
                     const char **ret_name);
 long step_reach(struct child *c, char *path, unsigned mode, bool *ret_made);
 long step_make(struct child *c, char *path, unsigned mode, bool *ret_made);
+void step_remember_place(struct child *c, long fd, const char *path);
 void step_forget_place(struct child *c);
 long step_is_inside(struct child *c);
 

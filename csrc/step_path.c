@@ -113,12 +113,12 @@ static char *cut_name(char *path)
 void step_forget_place(struct child *c)
 {
     if (c->place != 0)
-        shut(c->place);
+        part_with(c, c->place);
     c->place = 0;
 }
 
 /* The path is a string of the arena that begins with the directory's. */
-static void remember_place(struct child *c, long fd, const char *path)
+void step_remember_place(struct child *c, long fd, const char *path)
 {
     step_forget_place(c);
     c->place = (int)fd;
@@ -149,7 +149,7 @@ static long open_place(struct child *c, const char *path)
         shut(fd);
         return -ENOENT;
     }
-    remember_place(c, fd, path);
+    step_remember_place(c, fd, path);
     return fd;
 }
 
@@ -326,7 +326,7 @@ static long make_place(struct child *c, char *path)
         shut(fd);
         return -EROFS;
     }
-    remember_place(c, fd, path);
+    step_remember_place(c, fd, path);
     return fd;
 }
 
