@@ -41,6 +41,7 @@ void userns_launch_init(struct launch *l)
                          .control_fd = -1,
                          .image_pidfd = -1,
                          .pidfd = -1,
+                         .interrupt = -1,
                          .hand = {-1, -1}};
     for (int what = 0; what < HAND_COUNT; what++)
         l->handed[what] = -1;
@@ -119,6 +120,12 @@ void userns_launch_within(struct launch *l, int64_t nanoseconds)
     l->deadline = now() + nanoseconds;
 }
 
+void userns_launch_linger(struct launch *l, int fd)
+{
+    l->lingers = true;
+    l->interrupt = fd;
+}
+
 static bool is_late(const struct launch *l)
 {
     return l->deadline != 0 && now() >= l->deadline;
@@ -173,8 +180,18 @@ static bool is_over(const struct launch *l)
     return !has_tid(l->control) || has_ended(witness);
 }
 
+/* To be woken when the program is executed, and sleep again at once, costs more
+   than all that was done for it here. */
+static void linger(const struct launch *l)
+{
+    struct pollfd fds[] = {{l->pidfd, POLLIN, 0}, {l->interrupt, POLLIN, 0}};
+    if (l->lingers && l->image == NULL && l->hand[0] < 0 && l->deadline == 0)
+        (void)poll(fds, 2, -1);
+}
+
 static void await_end(struct launch *l)
 {
+    linger(l);
     while (has_tid(l->control)) {
         sleep_while(&l->control->tid, load(&l->control->tid));
         if (is_over(l) || is_late(l))

@@ -45,6 +45,8 @@ struct launch {
     int owner;        /* process whose child it is */
     bool running;     /* there may be a child without a program */
     bool init;        /* one that stays as process 1 */
+    bool lingers;     /* run may return as late as the program has ended */
+    int interrupt;    /* or, where it is not -1, this is readable */
     int64_t deadline; /* nanoseconds of the monotonic clock; 0: never */
 
     /* Does a parent's step that needs Lua, which may open a descriptor for the
@@ -63,6 +65,10 @@ int userns_launch_begin(struct launch *l, const struct arena *program,
 
 /* The set-up may take so many nanoseconds from now. */
 void userns_launch_within(struct launch *l, int64_t nanoseconds);
+
+/* For who would wait for the program's end, or this descriptor (or -1) to be
+   readable, and nothing else: run may return only then. */
+void userns_launch_linger(struct launch *l, int fd);
 
 /* Creates the child and goes through the parent's steps until the program is
    executed: 0.  Else -1, with the failure filled in, and no child left. */

@@ -217,6 +217,9 @@ int userns_return_launched(lua_State *L, const struct handles *h,
  *   something for the child, or a v2 cgroup for it to be created in, it is the
  *   descriptor's number that is returned
  * @param seconds number? how long the set-up may take; for ever when absent
+ * @param linger userns.sys.SignalHold|true|nil the caller would wait for the
+ *   program's end anyway, or until this has a signal: launch may return only
+ * then
  * @return userns.sys.Process? process
  * @return userns.Error|userns.Error[] err step, syscall, errno and item, or
  *   ETIMEDOUT; beside a process the refusals that did not end the set-up
@@ -232,6 +235,8 @@ static int sys_launch(lua_State *L)
         luaL_checktype(L, 3, LUA_TFUNCTION);
     lua_Number seconds = luaL_optnumber(L, 4, 0);
     luaL_argcheck(L, seconds >= 0, 4, "seconds, 0 or more");
+    bool lingers = lua_toboolean(L, 5);
+    int interrupt = userns_is_fd(L, 5) ? userns_check_fd(L, 5) : -1;
     lua_settop(L, 3);
     luaL_checkstack(L, LUA_MINSTACK, "launch");
     luaL_argcheck(L, program->late == 0, 1, "the plan waits for its program");
@@ -245,6 +250,8 @@ static int sys_launch(lua_State *L)
     bind_descriptors(L, 2, l);
     if (0 < seconds && seconds <= LONGEST)
         userns_launch_within(l, (int64_t)(seconds * 1e9));
+    if (lingers)
+        userns_launch_linger(l, interrupt);
     l->call = userns_call_step;
     l->context = L;
     int top = lua_gettop(L);

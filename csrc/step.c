@@ -137,11 +137,13 @@ static bool lowers_nofile(const struct child *c)
 
 /* A descriptor below this number is left to execve, which spares its close(2):
    where there may be hundreds more. */
-static int spare(struct child *c)
+static long find_spare(struct child *c)
 {
-    struct limit limit = {0};
-    (void)CALL(c, prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-    return limit.soft >= 1024 && !lowers_nofile(c) ? 64 : 0;
+    struct limit limit;
+    long error = CALL(c, prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+    if (error == 0 && limit.soft >= 1024 && !lowers_nofile(c))
+        c->spare = 64;
+    return error;
 }
 
 /* The table is this process's own from here on. */
@@ -151,11 +153,11 @@ long userns_do_close_fds(struct child *c, const struct step_close_fds *s)
     long error = keep_only(c);
     if (error == 0)
         error = set_flags(c, FD_CLOEXEC);
-    if (error != 0)
-        return error;
-    c->spare = spare(c);
-    step_look_at_signals(c);
-    return 0;
+    if (error == 0)
+        error = find_spare(c);
+    if (error == 0)
+        step_look_at_signals(c);
+    return error;
 }
 
 static bool is_target(const struct descriptors *fds, long fd)

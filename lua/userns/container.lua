@@ -106,8 +106,17 @@ end
 -- long only where something in it blocks.
 local PATIENCE <const> = 5
 
+-- Whether there is nothing to do for a program between its start and its end.
+local function runs_alone(spec)
+  return not spec.timeout and not spec.terminal and not spec.input
+    and spec.stdout ~= "capture" and spec.stderr ~= "capture"
+end
+
+---@class userns.Caller what run has of its caller; spawn has nothing
+---@field hold userns.sys.SignalHold? of its SIGINT
+
 --- In a child of its own, from the start.
-local function launch_fresh(box, spec, what, facts, hold)
+local function launch_fresh(box, spec, what, facts, caller)
   local packed <const>, err = pack(box, spec, what, facts)
   if not packed then
     return nil, err
@@ -117,10 +126,12 @@ local function launch_fresh(box, spec, what, facts, hold)
   if not set then
     return nil, why
   end
+  local hold <const> = caller and caller.hold
+  local linger <const> = caller and not box.pool and runs_alone(spec) and (hold or true)
   local helper <const> = parent.new(box.description.hooks, hold)
   local child <const>, report, terminal = sys.launch(packed.program, set.from, function(number, pid)
     return helper:run(plan[number], pid)
-  end, spec.timeout and math.max(spec.timeout, PATIENCE))
+  end, spec.timeout and math.max(spec.timeout, PATIENCE), linger)
   if not child then
     helper:close()
     set:close()
@@ -131,24 +142,26 @@ local function launch_fresh(box, spec, what, facts, hold)
   return child, { set = set, plan = plan, excused = report, parent = helper }
 end
 
-local function launch(box, spec, hold)
+local function launch(box, spec, caller)
+  local began <const> = sys.clock()
   local facts <const>, err = host.facts()
   if not facts then
     return nil, err
   end
-  local what <const> = program.of(spec, facts)
+  local what <const> = program.of(spec, facts, box.what)
+  box.what = spec == box.last and what or nil
   local pool <const> = box.pool and box.pool:suits(spec, facts) and box.pool or nil
   local child, started = false, nil
   if pool then
     child, started = pool:launch(spec, what)
   end
   if child == false then
-    child, started = launch_fresh(box, spec, what, facts, hold)
+    child, started = launch_fresh(box, spec, what, facts, caller)
   end
   if not child then
     return nil, started
   end
-  started.pool, started.hold = pool, hold
+  started.at, started.pool, started.hold = began, pool, caller and caller.hold
   started.detachable, started.shares_keys = not box.description.die_with_parent, not box.description.new_session
   return process.new(child, spec, started)
 end
@@ -273,7 +286,7 @@ function methods:run(spec)
   end
   -- without it, as where the kernel has no descriptor left, SIGINT comes as ever
   local hold <close> = sys.hold_signal("INT") or nil
-  local p <close>, refusal = launch(box, checked, hold)
+  local p <close>, refusal = launch(box, checked, { hold = hold })
   if not p then
     return nil, refusal
   end

@@ -48,6 +48,7 @@ end
 
 ---@class userns.Launch
 ---@field set userns.Stdio
+---@field at number the moment it began
 ---@field plan userns.Plan
 ---@field excused userns.Error[]
 ---@field parent userns.Parent? what the parent did for it
@@ -62,7 +63,6 @@ end
 ---@param launch userns.Launch
 ---@return userns.Process
 function process.new(child, spec, launch)
-  local now <const> = sys.clock()
   return setmetatable({
     pid = child.pid,
     program = child.program,
@@ -79,8 +79,8 @@ function process.new(child, spec, launch)
       hold = launch.hold,
       pool = launch.pool,
       shares_keys = launch.shares_keys,
-      started = now,
-      alarm = spec.timeout and now + spec.timeout,
+      started = launch.at,
+      alarm = spec.timeout and sys.clock() + spec.timeout,
       written = 0,
       captured = {},
       truncated = false,

@@ -46,6 +46,8 @@ end
 ---@field paths string[] what to try to execute, in order
 ---@field argv string[]
 ---@field env string[] NAME=value, sorted
+---@field process table the process spec
+---@field first table<string, string> the variables it started from
 ---@field key string all that a plan depends on besides the description and the host's facts: equal keys, equal plans
 
 local function key_of(process, what)
@@ -70,28 +72,27 @@ local function make(process, host, first)
   local argv <const> = table.move(process.argv, 1, #process.argv, 1, {})
   local name <const> = argv[1] or "<program>"
   argv[1] = process.argv0 or name
-  local what <const> = { name = name, paths = candidates(name, env.PATH), argv = argv, env = assignments(env) }
+  local what <const> = {
+    name = name, paths = candidates(name, env.PATH), argv = argv, env = assignments(env),
+    process = process, first = first,
+  }
   what.key = key_of(process, what)
   return what
 end
 
--- What was said of a process spec the last time, while there is one.
-local said <const> = setmetatable({}, { __mode = "k" })
-
 --- What is executed, and with what.
 ---@param process table normalised process spec
 ---@param host userns.Host
+---@param last userns.Program? what was said before: the same again, where it is of the same two
 ---@return userns.Program
-function program.of(process, host)
-  local first <const> = process.inherit_env == true and host.environ or host.env
-  local last <const> = said[process]
-  if last and last.first == first then
-    return last.what
-  end
-  local what <const> = make(process, host, first)
+function program.of(process, host, last)
+  local inherited <const> = process.inherit_env
+  local first <const> = inherited == true and host.environ or host.env
   -- variables that are inherited one by one come from elsewhere
-  said[process] = type(process.inherit_env) ~= "table" and { first = first, what = what } or nil
-  return what
+  if last and last.process == process and last.first == first and type(inherited) ~= "table" then
+    return last
+  end
+  return make(process, host, first)
 end
 
 return program

@@ -58,13 +58,14 @@ function tool.run(path, argv)
     return nil, err
   end
   local plan <const> = plan_of(path, argv, DESCRIPTORS, {})
+  local began <const> = sys.clock()
   local child <const>, report = sys.launch(sys.pack(plan), set.from)
   if not child then
     set:close()
     return nil, report
   end
   set:launched()
-  local p <close> = process.new(child, spec, { set = set, plan = plan, excused = report })
+  local p <close> = process.new(child, spec, { at = began, set = set, plan = plan, excused = report })
   return p:wait()
 end
 
