@@ -229,7 +229,7 @@ end
 ---@field stdout string? where captured
 ---@field stderr string? where captured
 ---@field truncated boolean more was written than max_output
----@field duration number seconds from launch to end
+---@field duration number seconds from launch to end, the set-up included
 ---@field usage { user_time: number, system_time: number, max_rss: integer? }
 ---@field degraded { feature: string, used: string, reason: string }[]
 
