@@ -182,11 +182,12 @@ static bool is_over(const struct launch *l)
 
 /* To be woken when the program is executed, and sleep again at once, costs more
    than all that was done for it here. */
-static void linger(const struct launch *l)
+static void linger(struct launch *l)
 {
     struct pollfd fds[] = {{l->pidfd, POLLIN, 0}, {l->interrupt, POLLIN, 0}};
-    if (l->lingers && l->image == NULL && l->hand[0] < 0 && l->deadline == 0)
-        (void)poll(fds, 2, -1);
+    if (!l->lingers || l->image != NULL || l->hand[0] >= 0 || l->deadline != 0)
+        return;
+    l->ended = poll(fds, 2, -1) > 0 && fds[1].revents == 0;
 }
 
 static void await_end(struct launch *l)
@@ -460,7 +461,7 @@ static int finish(struct launch *l)
 
 static int open_host(struct launch *l)
 {
-    l->host = userns_pidfd_open(getpid());
+    l->host = userns_pidfd_open(l->owner);
     return l->host < 0 ? fail(l, 1, SYS_pidfd_open) : 0;
 }
 

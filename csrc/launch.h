@@ -47,6 +47,7 @@ struct launch {
     bool init;        /* one that stays as process 1 */
     bool lingers;     /* run may return as late as the program has ended */
     int interrupt;    /* or, where it is not -1, this is readable */
+    bool ended;       /* it has, and the other is not */
     int64_t deadline; /* nanoseconds of the monotonic clock; 0: never */
 
     /* Does a parent's step that needs Lua, which may open a descriptor for the

@@ -46,11 +46,12 @@ static bool is_ignored(int signum)
            (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
 }
 
-static bool is_blocked(int signum)
+/* False where it was blocked already. */
+static bool block(int signum)
 {
-    sigset_t mask;
-    pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    return sigismember(&mask, signum) == 1;
+    sigset_t set = set_of(signum), before;
+    pthread_sigmask(SIG_BLOCK, &set, &before);
+    return sigismember(&before, signum) == 0;
 }
 
 static int check_holdable(lua_State *L, int arg)
@@ -81,7 +82,7 @@ static int sys_hold_signal(lua_State *L)
     struct signalhold *hold = lua_newuserdatauv(L, sizeof *hold, 0);
     *hold = (struct signalhold){.fd = -1, .signum = signum, .thread = gettid()};
     luaL_setmetatable(L, METATABLE);
-    if (is_ignored(signum) || is_blocked(signum)) {
+    if (is_ignored(signum)) {
         lua_pushboolean(L, false);
         return 1;
     }
@@ -90,7 +91,10 @@ static int sys_hold_signal(lua_State *L)
         userns_above_stdio(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (hold->fd < 0)
         return userns_fail(L, "hold_signal", "signalfd", errno, NULL);
-    change_mask(hold, SIG_BLOCK);
+    if (!block(signum)) {
+        userns_close_fd(&hold->fd);
+        lua_pushboolean(L, false);
+    }
     return 1;
 }
 

@@ -187,6 +187,7 @@ int userns_return_launched(lua_State *L, const struct handles *h,
 {
     struct report excused[EXCUSED];
     uint32_t count = 0;
+    bool ended = l->ended;
     if (result == 0) {
         count = l->control->excused_count;
         memcpy(excused, l->control->excused, sizeof excused);
@@ -203,7 +204,11 @@ int userns_return_launched(lua_State *L, const struct handles *h,
     if (*h->terminal >= 0)
         return 3;
     lua_pop(L, 1);
-    return 2;
+    if (!ended)
+        return 2;
+    lua_pushnil(L);
+    lua_pushboolean(L, true);
+    return 4;
 }
 
 /***
@@ -224,6 +229,7 @@ int userns_return_launched(lua_State *L, const struct handles *h,
  * @return userns.Error|userns.Error[] err step, syscall, errno and item, or
  *   ETIMEDOUT; beside a process the refusals that did not end the set-up
  * @return userns.Fd? terminal the host's side of the program's
+ * @return true? ended with linger: the program has, and no signal came
  * @source clone(2)
  */
 static int sys_launch(lua_State *L)

@@ -262,15 +262,33 @@ static long give(struct child *c, long fd, int64_t uid, int64_t gid,
     return error != 0 ? error : CALL(c, fchmod, fd, mode);
 }
 
+/* In the place that is remembered, with nothing to change but the mode: nobody
+   else is there to put another thing under its name. */
+static long make_dir_here(struct child *c, const struct step_dir *s)
+{
+    const char *name;
+    if (s->uid >= 0 || s->gid >= 0)
+        return -EEXIST;
+    long place = step_make_here(c, text(c, s->target),
+                                S_IFDIR | (unsigned)s->mode, &name);
+    return place < 0 ? place : CALL(c, fchmodat, place, name, s->mode);
+}
+
 /* mkdirat takes no set-id bits, and the directory may have been there. */
 long userns_do_dir(struct child *c, const struct step_dir *s)
 {
     bool made;
+    long error = make_dir_here(c, s);
+    if (error != -EEXIST) {
+        if (error != 0)
+            step_find_place(c, c->root, text(c, s->target));
+        return error;
+    }
     long place =
-        step_make(c, text(c, s->target), S_IFDIR | (unsigned)s->mode, &made);
+        step_reach(c, text(c, s->target), S_IFDIR | (unsigned)s->mode, &made);
     if (place < 0)
         return place;
-    long error = 0;
+    error = 0;
     if (made || step_is_owned(c, place)) {
         long fd =
             CALL(c, openat, place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);

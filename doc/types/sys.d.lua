@@ -907,6 +907,7 @@ function sys.ops() end
 ---@return userns.sys.Process? process
 ---@return userns.Error|userns.Error[] err step, syscall, errno and item, or ETIMEDOUT; beside a process the refusals that did not end the set-up
 ---@return userns.Fd? terminal the host's side of the program's
+---@return true? ended with linger: the program has, and no signal came
 ---See clone(2).
 function sys.launch(program, descriptors, parent_step, seconds, linger) end
 

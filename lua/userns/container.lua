@@ -98,6 +98,7 @@ local function pack(box, spec, what, known)
   end
   kept[#kept + 1] = {
     key = what.key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan),
+    has_parent = parent.is_needed(plan, box.description.hooks),
   }
   return kept[#kept]
 end
@@ -128,18 +129,24 @@ local function launch_fresh(box, spec, what, facts, caller)
   end
   local hold <const> = caller and caller.hold
   local linger <const> = caller and not box.pool and runs_alone(spec) and (hold or true)
-  local helper <const> = parent.new(box.description.hooks, hold)
-  local child <const>, report, terminal = sys.launch(packed.program, set.from, function(number, pid)
+  local helper <const> = packed.has_parent and parent.new(box.description.hooks, hold) or nil
+  local step <const> = helper and function(number, pid)
     return helper:run(plan[number], pid)
-  end, spec.timeout and math.max(spec.timeout, PATIENCE), linger)
+  end
+  local patience <const> = spec.timeout and math.max(spec.timeout, PATIENCE)
+  local child <const>, report, terminal, ended = sys.launch(packed.program, set.from, step, patience, linger)
   if not child then
-    helper:close()
+    if helper then
+      helper:close()
+    end
     set:close()
     return nil, error_object.locate(report, plan)
   end
   set:launched(terminal)
-  helper:launched()
-  return child, { set = set, plan = plan, excused = report, parent = helper }
+  if helper then
+    helper:launched()
+  end
+  return child, { set = set, plan = plan, excused = report, parent = helper, ended = ended }
 end
 
 local function launch(box, spec, caller)

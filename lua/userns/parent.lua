@@ -121,6 +121,19 @@ local methods <const> = {}
 
 local metatable <const> = { __name = "userns.parent", __index = methods }
 
+--- Whether there is anything for a parent to do.
+---@param plan userns.Plan
+---@param given table<string, function> the description's hooks
+---@return boolean
+function parent.is_needed(plan, given)
+  for _, step in ipairs(plan) do
+    if DO[step.op] then
+      return true
+    end
+  end
+  return next(given) ~= nil
+end
+
 --- What a parent does for one launch.
 ---@param given table<string, function> the description's hooks
 ---@param hold userns.sys.SignalHold|nil while a signal is held, but in hooks

@@ -52,6 +52,7 @@ end
 ---@field plan userns.Plan
 ---@field excused userns.Error[]
 ---@field parent userns.Parent? what the parent did for it
+---@field ended boolean? it has already, and nothing came meanwhile
 ---@field detachable boolean?
 ---@field hold userns.sys.SignalHold? of the host's SIGINT, which is for the program
 ---@field pool userns.Pool? of prepared children, in which one may be missing now
@@ -75,6 +76,7 @@ function process.new(child, spec, launch)
       spec = spec,
       set = launch.set,
       parent = launch.parent,
+      ended = launch.ended,
       detachable = launch.detachable,
       hold = launch.hold,
       pool = launch.pool,
@@ -369,7 +371,7 @@ function methods:wait(seconds)
   end
   replace(open(self))
   local deadline <const> = seconds and sys.clock() + seconds
-  while not turn(state, deadline) do
+  while not state.ended and not turn(state, deadline) do
     if deadline and sys.clock() >= deadline then
       return nil, sys.error { op = "wait", code = "ETIMEDOUT", message = "the process has not ended" }
     end
