@@ -193,12 +193,15 @@ end
 ---@field atmost number?
 ---@field atleast number?
 
+--- What is expected of those who launch in a way. Root's children have memory of
+--- their own, and so have the bare program's: that is most of what they take, and
+--- what they are to bubblewrap says little of the library.
 ---@param cores integer
+---@param way string "user" or "root"
 ---@return Target[]
-local function targets(cores)
-  return {
+local function targets(cores, way)
+  local list <const> = {
     { experiment = "standard", row = { "userns" }, base = { "floor" }, atmost = 1.10 },
-    { experiment = "standard", row = { "bubblewrap" }, base = { "userns" }, atleast = 3.5 },
     { experiment = "standard", row = { "crun" }, base = { "userns" }, atleast = 3.5 },
     { experiment = "standard", row = { "runc" }, base = { "userns" }, atleast = 12 },
     { experiment = "mounts", row = { "userns", 2000 }, base = { "floor", 2000 }, atmost = 1.2 },
@@ -208,6 +211,10 @@ local function targets(cores)
     { experiment = "prepared", row = { "prepared" }, base = { "posix_spawn" }, atmost = 2 },
     { experiment = "resident", row = { "userns", 1000 }, atmost = 100 },
   }
+  if way ~= "root" then
+    table.insert(list, 2, { experiment = "standard", row = { "bubblewrap" }, base = { "userns" }, atleast = 3.5 })
+  end
+  return list
 end
 
 return { of = experiments, targets = targets }

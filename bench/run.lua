@@ -71,7 +71,7 @@ local function new_log()
   end
 end
 
-local function half(here, list, cores, say)
+local function half(here, list, cores, name, say)
   local results <const> = {}
   for index, experiment in ipairs(list) do
     results[index] = measure.run(experiment, {
@@ -80,7 +80,7 @@ local function half(here, list, cores, say)
     say(report.table(results[index]))
     say { "" }
   end
-  say(report.targets(experiments.targets(#cores), results))
+  say(report.targets(experiments.targets(#cores, name), results))
   return results
 end
 
@@ -115,7 +115,7 @@ local function main()
   local measured <const> = chosen(ways(is_root), way)
   for _, each in ipairs(measured) do
     say { "", each.title, "" }
-    each.results = half(place.prepare(work, each.privilege), list, here.cores, say)
+    each.results = half(place.prepare(work, each.privilege), list, here.cores, each.name, say)
   end
   say { "", "what the others leave out" }
   say(report.omissions(contenders, list))
