@@ -116,37 +116,50 @@ end
 ---@class userns.Caller what run has of its caller; spawn has nothing
 ---@field hold userns.sys.SignalHold? of its SIGINT
 
---- In a child of its own, from the start.
-local function launch_fresh(box, spec, what, facts, caller)
-  local packed <const>, err = pack(box, spec, what, facts)
-  if not packed then
-    return nil, err
-  end
+--- Whether, and until what besides, whoever launches would sleep through the program.
+local function may_linger(box, spec, caller)
+  return caller and not box.pool and runs_alone(spec) and (caller.hold or true)
+end
+
+--- What Lua does of a plan's steps: nobody, where that is nothing.
+local function new_helper(box, packed, caller)
+  return packed.has_parent and parent.new(box.description.hooks, caller and caller.hold) or nil
+end
+
+--- The launch of a plan with these descriptors: the child, and what is known of it.
+local function start(packed, set, helper, spec, linger)
   local plan <const> = packed.plan
-  local set <const>, why = stdio.open(spec, packed.entries, plan.owner)
-  if not set then
-    return nil, why
-  end
-  local hold <const> = caller and caller.hold
-  local linger <const> = caller and not box.pool and runs_alone(spec) and (hold or true)
-  local helper <const> = packed.has_parent and parent.new(box.description.hooks, hold) or nil
   local step <const> = helper and function(number, pid)
     return helper:run(plan[number], pid)
   end
   local patience <const> = spec.timeout and math.max(spec.timeout, PATIENCE)
   local child <const>, report, terminal, ended = sys.launch(packed.program, set.from, step, patience, linger)
   if not child then
-    if helper then
-      helper:close()
-    end
-    set:close()
     return nil, error_object.locate(report, plan)
   end
   set:launched(terminal)
-  if helper then
-    helper:launched()
-  end
   return child, { set = set, plan = plan, excused = report, parent = helper, ended = ended }
+end
+
+--- In a child of its own, from the start.
+local function launch_fresh(box, spec, what, facts, caller)
+  local packed <const>, err = pack(box, spec, what, facts)
+  if not packed then
+    return nil, err
+  end
+  local set <const>, why = stdio.open(spec, packed.entries, packed.plan.owner)
+  if not set then
+    return nil, why
+  end
+  local helper <const> = new_helper(box, packed, caller)
+  local child <const>, started = start(packed, set, helper, spec, may_linger(box, spec, caller))
+  if not child then
+    set:close()
+  end
+  if helper then
+    helper[child and "launched" or "close"](helper)
+  end
+  return child, started
 end
 
 local function launch(box, spec, caller)
