@@ -137,10 +137,15 @@ $(BUILD)/obj $(BUILD)/init $(BUILD)/spec $(BUILD)/userns:
 
 check-child: $(BUILD)/step.checked
 
-$(BUILD)/step.checked: $(STEP_OBJECTS) csrc/step.allow
+$(BUILD)/step.checked: $(STEP_OBJECTS) csrc/step.allow csrc/syscalls.def
 	@$(LD) -r -o $(BUILD)/step.o $(STEP_OBJECTS)
 	@if nm -u $(BUILD)/step.o | awk '{ print $$NF }' | grep -vxFf csrc/step.allow; then \
 		echo 'csrc/step*.c must not call these: see csrc/step.allow' >&2; \
+		exit 1; \
+	fi
+	@if grep -oh 'CALL(c, [a-z]\w*' csrc/step*.c | sed 's/.* \(.*\)/NAME(\1)/' | sort -u | \
+			grep -vxFf csrc/syscalls.def; then \
+		echo 'csrc/syscalls.def must have these, which a report may be about' >&2; \
 		exit 1; \
 	fi
 	@touch $@

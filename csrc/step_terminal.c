@@ -36,7 +36,8 @@ static long open_master(struct child *c, const char *path)
 }
 
 /* The slave by its master: no path of the container's has a say. */
-static long open_slave(struct child *c, long master, const struct step_pty *s)
+static long open_slave(struct child *c, long master, const struct step_pty *s,
+                       int64_t uid)
 {
     struct winsize {
         uint16_t rows, cols, unused[2];
@@ -49,22 +50,56 @@ static long open_slave(struct child *c, long master, const struct step_pty *s)
         return error;
     long slave =
         CALL(c, ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0 || s->uid < 0)
+    if (slave < 0 || uid < 0)
         return slave;
-    error = CALL(c, fchownat, slave, "", s->uid, -1, AT_EMPTY_PATH);
+    error = CALL(c, fchownat, slave, "", uid, -1, AT_EMPTY_PATH);
     if (error == 0)
         return slave;
     shut(slave);
     return error;
 }
 
-long userns_do_pty(struct child *c, const struct step_pty *s)
+/* The master; the slave is given to uid, or else is who opens it. */
+static long open_pair(struct child *c, const struct step_pty *s, int64_t uid,
+                      long *ret_slave)
 {
     long master = open_master(c, text(c, s->path));
     if (master < 0)
         return master;
-    long slave = open_slave(c, master, s);
-    long error = slave < 0 ? slave : step_hand(c, HAND_TERMINAL, master);
+    *ret_slave = open_slave(c, master, s, uid);
+    if (*ret_slave >= 0)
+        return master;
+    shut(master);
+    return *ret_slave;
+}
+
+/* A group that is nobody here, as the host's "tty" on its terminals, keeps even
+   root from giving them away. */
+static long open_pair_as(struct child *c, const struct step_pty *s,
+                         long *ret_slave)
+{
+    long before = CALL(c, setfsuid, s->uid);
+    long master = open_pair(c, s, -1, ret_slave);
+    uint32_t noted = c->syscall;
+    bool was_set = CALL(c, setfsuid, before) == s->uid;
+    if (was_set || master < 0) {
+        c->syscall = noted;
+        return master;
+    }
+    shut(*ret_slave);
+    shut(master);
+    return -EPERM;
+}
+
+long userns_do_pty(struct child *c, const struct step_pty *s)
+{
+    long slave = -1;
+    long master = open_pair(c, s, s->uid, &slave);
+    if (master == -EPERM && s->uid >= 0)
+        master = open_pair_as(c, s, &slave);
+    if (master < 0)
+        return master;
+    long error = step_hand(c, HAND_TERMINAL, master);
     shut(master);
     c->terminal = (int)slave;
     return error;
