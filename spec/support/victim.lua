@@ -43,6 +43,10 @@ local PADS <const> = {
     local file <close> = io.open("/dev/null")
     return file ~= nil
   end,
+  read = function()
+    status:seek("set")
+    return status:read("a") ~= nil
+  end,
   write = function()
     return null:write("x")
   end,
@@ -76,7 +80,7 @@ helper.count()
 wait_for_tracer()
 -- A tracer that has come may not count yet: what tells of its refusal is called
 -- until it was refused.
-local TELLS <const> = { openat = true, write = true, fcntl = true }
+local TELLS <const> = { openat = true, read = true, write = true, fcntl = true }
 local most <const> = PADS[syscall] and (TELLS[syscall] and 10000 or count) or 0
 for i = 1, most do
   kept[i] = PADS[syscall]() or false
