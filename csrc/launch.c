@@ -180,8 +180,8 @@ static bool is_over(const struct launch *l)
     return !has_tid(l->control) || has_ended(witness);
 }
 
-/* To be woken when the program is executed, and sleep again at once, costs more
-   than all that was done for it here. */
+/* This thread need not be woken for the program's execution, which would have
+   it sleep again at once. */
 static void linger(struct launch *l)
 {
     struct pollfd fds[] = {{l->pidfd, POLLIN, 0}, {l->interrupt, POLLIN, 0}};

@@ -223,8 +223,7 @@ int userns_return_launched(lua_State *L, const struct handles *h,
  *   descriptor's number that is returned
  * @param seconds number? how long the set-up may take; for ever when absent
  * @param linger userns.sys.SignalHold|true|nil the caller would wait for the
- *   program's end anyway, or until this has a signal: launch may return only
- * then
+ *   program's end, or a signal here, anyway: launch may return only then
  * @return userns.sys.Process? process
  * @return userns.Error|userns.Error[] err step, syscall, errno and item, or
  *   ETIMEDOUT; beside a process the refusals that did not end the set-up

@@ -128,21 +128,25 @@ static long keep_only(struct child *c)
 static bool lowers_nofile(const struct child *c)
 {
     const union any_step *steps = in_arena(c, c->arena->steps);
-    for (uint32_t i = 0; i < c->arena->count; i++)
-        if (steps[i].step.op == OP_rlimit &&
-            steps[i].rlimit.resource == RLIMIT_NOFILE)
+    uint32_t number = c->arena->first[OP_rlimit];
+    for (; number != 0 && number <= c->arena->count; number++)
+        if (steps[number - 1].step.op == OP_rlimit &&
+            steps[number - 1].rlimit.resource == RLIMIT_NOFILE)
             return true;
     return false;
 }
 
-/* A descriptor below this number is left to execve, which spares its close(2):
-   where there may be hundreds more. */
+#define SPARE  64
+#define PLENTY 1024
+
+/* A few descriptors are left to execve, which spares their close(2): where
+   there may be many more. */
 static long find_spare(struct child *c)
 {
     struct limit limit;
     long error = CALL(c, prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-    if (error == 0 && limit.soft >= 1024 && !lowers_nofile(c))
-        c->spare = 64;
+    if (error == 0 && limit.soft >= PLENTY && !lowers_nofile(c))
+        c->spare = SPARE;
     return error;
 }
 
@@ -240,10 +244,7 @@ long userns_do_await(struct child *c, const struct step_await *s)
     uint32_t *released = &c->control->released;
     uint32_t before = c->control->awaited;
     (void)s;
-    if (c->arena->first[OP_meet] != 0)
-        step_announce(c);
-    else
-        c->control->awaited++; /* nobody waits for this one to wait */
+    step_announce(c);
     while (__atomic_load_n(released, __ATOMIC_ACQUIRE) == before) {
         struct __kernel_timespec while_ = {0, 100000000};
         CALL(c, futex, released, FUTEX_WAIT, before, &while_);

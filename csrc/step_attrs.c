@@ -157,11 +157,8 @@ static char *mount_point(char *line)
 
 static bool is_below(const char *path, const char *top)
 {
-    while (*top != '\0' && *path == *top) {
-        path++;
-        top++;
-    }
-    return *top == '\0' && *path == '/';
+    const char *rest = step_after(path, top);
+    return rest != NULL && *rest == '/';
 }
 
 static long mount_id(struct child *c, long fd, uint64_t *ret_id)

@@ -164,12 +164,8 @@ long step_attach(struct child *c, long mount, char *path, unsigned mode)
     bool made;
     const char *name;
     long place = step_make_here(c, path, mode, &name);
-    if (place >= 0)
-        return put_here(c, mount, place, name);
-    if (place != -EEXIST) {
-        step_find_place(c, c->root, path);
-        return place;
-    }
+    if (place != -EEXIST)
+        return place < 0 ? place : put_here(c, mount, place, name);
     long target = step_reach(c, path, mode, &made);
     long error = target < 0 ? target : put(c, mount, target, mode);
     if (!made)

@@ -47,6 +47,15 @@ long step_next_line(struct child *c, struct lines *l, char **ret_line)
     return 1;
 }
 
+const char *step_after(const char *text, const char *beginning)
+{
+    while (*beginning != '\0' && *text == *beginning) {
+        text++;
+        beginning++;
+    }
+    return *beginning == '\0' ? text : NULL;
+}
+
 /* The root is the container's by now; what is no file could keep us waiting. */
 static long open_list(struct child *c, const char *path)
 {
@@ -68,11 +77,8 @@ static long open_list(struct child *c, const char *path)
 /* A line's first field, if it is the name. */
 static bool is_of(const char *line, const char *name)
 {
-    while (*name != '\0' && *line == *name) {
-        line++;
-        name++;
-    }
-    return *name == '\0' && *line == ':';
+    const char *rest = step_after(line, name);
+    return rest != NULL && *rest == ':';
 }
 
 /* A field of a line, counted from 0, as an id; -1 if it is none. */

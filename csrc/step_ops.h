@@ -108,6 +108,9 @@ struct lines {
 /* 1 and the next line without its end; 0 after the last; or a refusal. */
 long step_next_line(struct child *c, struct lines *lines, char **ret_line);
 
+/* What follows in a text that begins so; NULL where it does not. */
+const char *step_after(const char *text, const char *beginning);
+
 /* step_names.c: the id of a name in /etc/passwd or /etc/group, out of one of
    its line's fields; ENOENT of read(2): the file does not have it. */
 enum { PASSWD_UID = 2, PASSWD_GID = 3, GROUP_GID = 2 };

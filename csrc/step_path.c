@@ -176,8 +176,8 @@ static long make_last(struct child *c, char *path, unsigned mode)
 }
 
 /* Makes what the path names in the place that is remembered: mostly several
-   things are made in one directory.  The directory, and the name in it; -EEXIST
-   also where the path leads elsewhere. */
+   things are made in one directory.  The directory, and the name in it;
+   -EEXIST, also where the path leads elsewhere, is for who looks further. */
 long step_make_here(struct child *c, char *path, unsigned mode,
                     const char **ret_name)
 {
@@ -186,7 +186,11 @@ long step_make_here(struct child *c, char *path, unsigned mode,
     *slash = '/';
     *ret_name = slash + 1;
     long error = here ? make_name(c, c->place, slash + 1, mode) : -EEXIST;
-    return error != 0 ? error : c->place;
+    if (error == 0)
+        return c->place;
+    if (error != -EEXIST)
+        step_find_place(c, c->root, path);
+    return error;
 }
 
 /* Opens the path as far as end, whose last name is made if it is missing. */
@@ -246,7 +250,9 @@ long step_make(struct child *c, char *path, unsigned mode, bool *ret_made)
     *ret_made = true;
     if (place == -EEXIST)
         return step_reach(c, path, mode, ret_made);
-    long fd = place < 0 ? place : open_name(c, place, name);
+    if (place < 0)
+        return place;
+    long fd = open_name(c, place, name);
     if (fd < 0)
         step_find_place(c, c->root, path);
     return fd;
@@ -274,21 +280,14 @@ static long make_dir_here(struct child *c, const struct step_dir *s)
     return place < 0 ? place : CALL(c, fchmodat, place, name, s->mode);
 }
 
-/* mkdirat takes no set-id bits, and the directory may have been there. */
-long userns_do_dir(struct child *c, const struct step_dir *s)
+static long make_dir(struct child *c, const struct step_dir *s)
 {
     bool made;
-    long error = make_dir_here(c, s);
-    if (error != -EEXIST) {
-        if (error != 0)
-            step_find_place(c, c->root, text(c, s->target));
-        return error;
-    }
     long place =
-        step_reach(c, text(c, s->target), S_IFDIR | (unsigned)s->mode, &made);
+        step_make(c, text(c, s->target), S_IFDIR | (unsigned)s->mode, &made);
     if (place < 0)
         return place;
-    error = 0;
+    long error = 0;
     if (made || step_is_owned(c, place)) {
         long fd =
             CALL(c, openat, place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -297,6 +296,13 @@ long userns_do_dir(struct child *c, const struct step_dir *s)
     }
     shut(place);
     return error;
+}
+
+/* mkdirat takes no set-id bits, and the directory may have been there. */
+long userns_do_dir(struct child *c, const struct step_dir *s)
+{
+    long error = make_dir_here(c, s);
+    return error == -EEXIST ? make_dir(c, s) : error;
 }
 
 /* Nothing is cut short before it is known to be the container's. */

@@ -3,41 +3,20 @@
 #define _GNU_SOURCE
 #endif
 #include <linux/fcntl.h>
-#include <string.h>
 
 #include "step_ops.h"
 
 #define SIGNALS 64
 
-static bool begins_with(const char *text, const char *name)
+/* A set of signals as proc_pid_status(5) has it, of 16 digits; every one of
+   them where it is none. */
+static uint64_t read_set(const char *digit)
 {
-    while (*name != '\0' && *text == *name) {
-        text++;
-        name++;
-    }
-    return *name == '\0';
-}
-
-/* What follows this name at the beginning of a line; NULL where there is none.
- */
-static const char *find_line(const char *text, const char *name)
-{
-    for (const char *p = text; *p != '\0'; p++)
-        if ((p == text || p[-1] == '\n') && begins_with(p, name))
-            return p + strlen(name);
-    return NULL;
-}
-
-/* A set of signals, as proc_pid_status(5) has it: 16 digits; every one of them
-   where it is not told. */
-static uint64_t read_set(const char *text, const char *name)
-{
-    const char *digit = find_line(text, name);
     uint64_t set = 0;
     for (int i = 0; i < 16; i++, digit++) {
-        if (digit != NULL && '0' <= *digit && *digit <= '9')
+        if ('0' <= *digit && *digit <= '9')
             set = set << 4 | (uint64_t)(*digit - '0');
-        else if (digit != NULL && 'a' <= *digit && *digit <= 'f')
+        else if ('a' <= *digit && *digit <= 'f')
             set = set << 4 | (uint64_t)(*digit - 'a' + 10);
         else
             return EVERY_SIGNAL;
@@ -45,18 +24,26 @@ static uint64_t read_set(const char *text, const char *name)
     return set;
 }
 
-/* The text is longer than this only by the names of many groups. */
+/* Not known until the status has told of both sets. */
 void step_look_at_signals(struct child *c)
 {
-    char text[2048];
-    long n = -1;
-    long fd = raw_syscall(SYS_openat, AT_FDCWD, (long)"/proc/self/status",
-                          O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    if (fd >= 0)
-        n = raw_syscall(SYS_read, fd, (long)text, sizeof text - 1, 0, 0, 0);
-    shut(fd);
-    text[n > 0 ? n : 0] = '\0';
-    c->usual = ~(read_set(text, "SigIgn:\t") | read_set(text, "SigCgt:\t"));
+    static const char *const names[] = {"SigIgn:\t", "SigCgt:\t"};
+    struct lines status; /* its room for lines is left as it is */
+    uint64_t unusual = 0;
+    char *line;
+    unsigned told = 0;
+    status.fd =
+        CALL(c, openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);
+    status.filled = status.next = 0;
+    while (status.fd >= 0 && told < 2 &&
+           step_next_line(c, &status, &line) > 0) {
+        const char *set = step_after(line, names[told]);
+        if (set != NULL)
+            unusual |= read_set(set);
+        told += set != NULL;
+    }
+    shut(status.fd);
+    c->usual = told == 2 ? ~unusual : 0;
 }
 
 long step_signals(struct child *c, uint64_t blocked)

@@ -36,10 +36,11 @@ end
 
 -- ---- what a launch is made of ---------------------------------------------
 
---- The names of a process's system calls, as far as its program's execution.
 -- Of what the child finds out about its signals, without which it resets all.
 local LOOKS <const> = { '^openat%(AT_FDCWD, "/proc/self/status"', '^read%(%d+, "Name:' }
 
+--- The names of a process's system calls, as far as its program's execution; which
+--- of them such looks are.
 local function calls_in(path)
   local names <const> = { looks = {} }
   for line in io.lines(path) do

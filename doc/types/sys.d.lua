@@ -903,7 +903,7 @@ function sys.ops() end
 ---@param descriptors integer[] for each entry of the plan's descriptors step the number of the descriptor it comes from, -1 for the host's own
 ---@param parent_step? (fun(step: integer, pid: integer): true|integer|nil, userns.Error?) does the parent's steps that are not C's; of one that opens something for the child, or a v2 cgroup for it to be created in, it is the descriptor's number that is returned
 ---@param seconds? number how long the set-up may take; for ever when absent
----@param linger userns.sys.SignalHold|true|nil the caller would wait for the program's end anyway, or until this has a signal: launch may return only then
+---@param linger userns.sys.SignalHold|true|nil the caller would wait for the program's end, or a signal here, anyway: launch may return only then
 ---@return userns.sys.Process? process
 ---@return userns.Error|userns.Error[] err step, syscall, errno and item, or ETIMEDOUT; beside a process the refusals that did not end the set-up
 ---@return userns.Fd? terminal the host's side of the program's

@@ -126,7 +126,8 @@ local function new_helper(box, packed, caller)
   return packed.has_parent and parent.new(box.description.hooks, caller and caller.hold) or nil
 end
 
---- The launch of a plan with these descriptors: the child, and what is known of it.
+--- The launch of a plan with these descriptors: the child, and what is known of it;
+--- or why there is none, and nothing is left.
 local function start(packed, set, helper, spec, linger)
   local plan <const> = packed.plan
   local step <const> = helper and function(number, pid)
@@ -135,9 +136,16 @@ local function start(packed, set, helper, spec, linger)
   local patience <const> = spec.timeout and math.max(spec.timeout, PATIENCE)
   local child <const>, report, terminal, ended = sys.launch(packed.program, set.from, step, patience, linger)
   if not child then
+    if helper then
+      helper:close()
+    end
+    set:close()
     return nil, error_object.locate(report, plan)
   end
   set:launched(terminal)
+  if helper then
+    helper:launched()
+  end
   return child, { set = set, plan = plan, excused = report, parent = helper, ended = ended }
 end
 
@@ -151,15 +159,7 @@ local function launch_fresh(box, spec, what, facts, caller)
   if not set then
     return nil, why
   end
-  local helper <const> = new_helper(box, packed, caller)
-  local child <const>, started = start(packed, set, helper, spec, may_linger(box, spec, caller))
-  if not child then
-    set:close()
-  end
-  if helper then
-    helper[child and "launched" or "close"](helper)
-  end
-  return child, started
+  return start(packed, set, new_helper(box, packed, caller), spec, may_linger(box, spec, caller))
 end
 
 local function launch(box, spec, caller)

@@ -244,7 +244,7 @@ table.insert(ROWS, {
   hint = "open /dev/fuse and give fd, rootmode, user_id and group_id; mostly a server's own program mounts it",
 })
 
--- Of what it does not take, it told the log alone before Linux 6.16.
+-- Of options that these do not take, Linux 6.12 tells its log alone.
 local SILENT <const> = { devpts = true }
 
 table.insert(ROWS, {
