@@ -82,17 +82,25 @@ describe("a container that is paused", function()
     end)
   end
 
-  it("stops who is born meanwhile", function()
-    local p <close> = assert(assert(userns.container {}):spawn {
-      "/bin/sh", "-c", "echo ready; while :; do (:) & (:); done", stdout = "pipe",
-    })
-    assert.equal("ready", p.stdout:read())
-    for _ = 1, 20 do
-      assert.is_true(p:pause())
-      assert.truthy(states(p.pid):find("^[TZ]+$"))
-      assert.is_true(p:resume())
-    end
-  end)
+  local BIRTHS <const> = {
+    { "many at once", "while :; do (:) & (:); done" },
+    { "one after another, each the last one's heir", [["$0"/heir; while :; do sleep 1; done]] },
+  }
+  for _, row in ipairs(BIRTHS) do
+    it("stops who is born meanwhile, " .. row[1], function()
+      helper.write(dir .. "/heir", '#!/bin/sh\n"$0" &\n')
+      helper.shell("chmod 755 " .. dir .. "/heir")
+      local p <close> = assert(assert(userns.container {}):spawn {
+        "/bin/sh", "-c", "echo ready; " .. row[2], dir, stdout = "pipe",
+      })
+      assert.equal("ready", p.stdout:read())
+      for _ = 1, 50 do
+        assert.is_true(p:pause())
+        assert.truthy(states(p.pid):find("^[TZ]+$"))
+        assert.is_true(p:resume())
+      end
+    end)
+  end
 
   it("can be killed, by a timeout too", function()
     local box <const> = assert(userns.container {})

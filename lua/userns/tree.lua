@@ -11,11 +11,14 @@ local function look(pid)
   return state and { state = state, parent = math.tointeger(parent) }
 end
 
---- A process and all below it, as they are now.
+--- A process and all below it, as they are now, in one order.
+---@return { pid: integer, parent: integer, state: string }[] list
+---@return boolean is_whole false where somebody went away while it was read: whose parent, nobody can tell
 local function members(root)
-  local seen <const>, list <const> = {}, {}
-  for _, pid in ipairs(sys.processes()) do
-    seen[pid] = look(pid)
+  local seen <const>, pids <const>, is_whole = {}, sys.processes(), true
+  for i = #pids, 1, -1 do -- the youngest live shortest
+    seen[pids[i]] = look(pids[i])
+    is_whole = is_whole and seen[pids[i]] ~= nil
   end
   local below <const> = { [root] = true }
   local function is_below(pid)
@@ -25,13 +28,14 @@ local function members(root)
     end
     return below[pid]
   end
-  for pid, what in next, seen do
-    if is_below(pid) then
-      what.pid = pid
-      list[#list + 1] = what
+  local list <const> = {}
+  for _, pid in ipairs(pids) do
+    if seen[pid] and is_below(pid) then
+      seen[pid].pid = pid
+      list[#list + 1] = seen[pid]
     end
   end
-  return list
+  return list, is_whole
 end
 
 --- Sends a signal to a process that is still the one that was seen.
@@ -50,12 +54,31 @@ local QUIET <const> = { T = true, t = true, Z = true, X = true }
 local PATIENCE <const> = 1 -- seconds
 local NAP <const> = 0.001
 
--- After so many looks, who is still in an uninterruptible call is quiet as well: a
--- parent in vfork(2) stays there as long as its child is stopped.
+-- After so many looks it is somebody else's processes that come and go, and who is
+-- still in an uninterruptible call is quiet as well: a parent in vfork(2) stays there
+-- as long as its child is stopped.
 local LOOKS <const> = 50
 
 local function is_quiet(what, looks)
   return QUIET[what.state] or what.state == "D" and looks > LOOKS
+end
+
+--- Stops those of a list that are not quiet.
+---@return string|false|nil stood who was quiet, as a word; false when somebody had to be stopped
+---@return userns.Error? err
+local function stop_all(list, looks)
+  local pids <const>, running = {}, false
+  for i, what in ipairs(list) do
+    pids[i] = what.pid
+    if not is_quiet(what, looks) then
+      running = true
+      local ok <const>, err <const> = send(what, "STOP")
+      if not ok and err.code ~= "ESRCH" then
+        return nil, err
+      end
+    end
+  end
+  return not running and table.concat(pids, " ")
 end
 
 --- Stops a process and all below it; whoever is born meanwhile too.
@@ -64,22 +87,20 @@ end
 ---@return userns.Error? err EPERM; ETIMEDOUT: some go on being born, and those that were stopped stay so
 ---@source signal(7)
 function tree.stop(root)
-  local deadline <const>, looks = sys.clock() + PATIENCE, 0
+  local deadline <const>, looks, last = sys.clock() + PATIENCE, 0, false
   repeat
-    local running = 0
     looks = looks + 1
-    for _, what in ipairs(members(root)) do
-      if not is_quiet(what, looks) then
-        running = running + 1
-        local ok <const>, err <const> = send(what, "STOP")
-        if not ok and err.code ~= "ESRCH" then
-          return nil, err
-        end
-      end
+    local list <const>, is_whole <const> = members(root)
+    local stood <const>, err <const> = stop_all(list, looks)
+    if stood == nil then
+      return nil, err
     end
-    if running == 0 then
+    -- A list is not taken in one moment: who was born while it was read is in the next.
+    local is_all <const> = is_whole or looks > LOOKS
+    if is_all and stood and stood == last then
       return true
     end
+    last = is_all and stood
     sys.poll({}, NAP)
   until sys.clock() >= deadline
   return nil, sys.error { op = "pause", code = "ETIMEDOUT", message = "not every process has stopped" }
