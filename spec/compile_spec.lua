@@ -419,7 +419,7 @@ describe("the ids of a plan", function()
         { type = "file", target = "/c", uid = 0, gid = 0 },
       },
     }
-    refuses(err, "mounts[2].uid: 65536 is not mapped by uid_map", "mounts[1].gid: 5 is not mapped by gid_map")
+    refuses(err, "mounts[1].gid: 5 is not mapped by gid_map", "mounts[2].uid: 65536 is not mapped by uid_map")
   end)
 
   it("have no groups where the description denies them", function()

@@ -42,9 +42,10 @@ end
 --- that stays tied to the host's mounts is opened before they are cut off.
 function context:open(step, tied)
   local list <const> = tied and self.tied or self.sources
-  step.op, step.slot = "open", self:new_slot()
+  local slot <const> = self.slots
+  step.op, step.slot, self.slots = "open", slot, slot + 1
   list[#list + 1] = step
-  return step.slot
+  return slot
 end
 
 --- Has the parent open something for the child, before there is one; its slot.
@@ -129,7 +130,7 @@ local function lay_out(c)
   end)
   c.mount_steps = collect(function()
     for i, mount in ipairs(d.mounts) do
-      mounts.add(c, mount, ("mounts[%d]"):format(i))
+      mounts.add(c, mount, "mounts[" .. i .. "]")
     end
     for i, path in ipairs(d.devices) do
       mounts.device(c, path, ("devices[%d]"):format(i))
@@ -157,10 +158,11 @@ local function id_problems(d, process, identity)
   end
   for _, kind in ipairs { "uid", "gid" } do
     check(kind, identity[kind].program, "process.%s", kind)
-    for i, mount in ipairs(d.mounts) do
-      if mount[kind] then
-        check(kind, mount[kind], "mounts[%d].%s", i, kind)
-      end
+  end
+  for i, mount in ipairs(d.mounts) do
+    if mount.uid or mount.gid then
+      check("uid", mount.uid, "mounts[%d].uid", i)
+      check("gid", mount.gid, "mounts[%d].gid", i)
     end
   end
   for i, gid in ipairs(process.groups) do

@@ -13,8 +13,8 @@ local tool = {}
 function tool.find(name, note)
   for directory in (os.getenv "PATH" or ""):gmatch("[^:]+") do
     local path <const> = directory .. "/" .. name
-    local fd <close>, err = sys.open(path, "path")
-    if fd then
+    local there <const>, err = sys.stat(path)
+    if there then
       return path
     elseif note then
       note(err)
