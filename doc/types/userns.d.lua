@@ -482,7 +482,8 @@ function process:resume() end
 ---A handle of one of the program's namespaces.
 ---@param type string a namespace name
 ---@return userns.Namespace? namespace
----@return userns.Error? err
+---@return userns.Error? err EACCES: the program is not dumpable, or has capabilities that the caller has not
+---See namespaces(7).
 function process:namespace(type) end
 
 ---The pidfd: readable when the program has ended.

@@ -455,12 +455,26 @@ function methods:resume()
   return with_tree(self, "resume", tree.continue)
 end
 
+-- In seconds. execve(2) closes what tells `spawn` of it a moment before the program
+-- may be looked into: whoever is that quick looks again.
+local MOMENTS <const> = { 0.001, 0.005, 0.02 }
+
 --- A handle of one of the program's namespaces.
 ---@param type string a namespace name
 ---@return userns.Namespace? namespace
----@return userns.Error? err
+---@return userns.Error? err EACCES: the program is not dumpable, or has capabilities that the caller has not
+---@source namespaces(7)
 function methods:namespace(type)
-  return sys.namespace(type, open(self).child) -- of the program, where that is another
+  local child <const> = open(self).child -- of the program, where that is another
+  local handle, err = sys.namespace(type, child)
+  for _, moment in ipairs(MOMENTS) do
+    if handle or err.code ~= "EACCES" then
+      break
+    end
+    sys.poll({}, moment)
+    handle, err = sys.namespace(type, child)
+  end
+  return handle, err
 end
 
 --- The pidfd: readable when the program has ended.
