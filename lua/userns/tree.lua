@@ -54,23 +54,23 @@ local QUIET <const> = { T = true, t = true, Z = true, X = true }
 local PATIENCE <const> = 1 -- seconds
 local NAP <const> = 0.001
 
--- After so many looks it is somebody else's processes that come and go, and who is
+-- After so many seconds it is somebody else's processes that come and go, and who is
 -- still in an uninterruptible call is quiet as well: a parent in vfork(2) stays there
 -- as long as its child is stopped.
-local LOOKS <const> = 50
+local DOUBT <const> = 0.3
 
-local function is_quiet(what, looks)
-  return QUIET[what.state] or what.state == "D" and looks > LOOKS
+local function is_quiet(what, is_late)
+  return QUIET[what.state] or what.state == "D" and is_late
 end
 
 --- Stops those of a list that are not quiet.
 ---@return string|false|nil stood who was quiet, as a word; false when somebody had to be stopped
 ---@return userns.Error? err
-local function stop_all(list, looks)
+local function stop_all(list, is_late)
   local pids <const>, running = {}, false
   for i, what in ipairs(list) do
     pids[i] = what.pid
-    if not is_quiet(what, looks) then
+    if not is_quiet(what, is_late) then
       running = true
       local ok <const>, err <const> = send(what, "STOP")
       if not ok and err.code ~= "ESRCH" then
@@ -87,22 +87,22 @@ end
 ---@return userns.Error? err EPERM; ETIMEDOUT: some go on being born, and those that were stopped stay so
 ---@source signal(7)
 function tree.stop(root)
-  local deadline <const>, looks, last = sys.clock() + PATIENCE, 0, false
+  local began <const>, last = sys.clock(), false
   repeat
-    looks = looks + 1
+    local is_late <const> = sys.clock() >= began + DOUBT
     local list <const>, is_whole <const> = members(root)
-    local stood <const>, err <const> = stop_all(list, looks)
+    local stood <const>, err <const> = stop_all(list, is_late)
     if stood == nil then
       return nil, err
     end
     -- A list is not taken in one moment: who was born while it was read is in the next.
-    local is_all <const> = is_whole or looks > LOOKS
+    local is_all <const> = is_whole or is_late
     if is_all and stood and stood == last then
       return true
     end
     last = is_all and stood
     sys.poll({}, NAP)
-  until sys.clock() >= deadline
+  until sys.clock() >= began + PATIENCE
   return nil, sys.error { op = "pause", code = "ETIMEDOUT", message = "not every process has stopped" }
 end
 
