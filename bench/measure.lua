@@ -20,13 +20,21 @@ local function start(words)
   end
 end
 
+--- Starts a command that launches; the first launch is its warm-up and does not
+--- count.
+local function start_launching(cell, words)
+  local await <const> = start(join(words, cell.command(cell.runs + 1)))
+  return function()
+    local samples <const>, reason <const> = await()
+    return samples and table.move(samples, 2, #samples, 1, {}), reason
+  end
+end
+
 -- How samples are taken: nil and the reason where the command fails.
 local takes <const> = {}
 
---- The first launch of a command is its warm-up and does not count.
 function takes.launches(cell)
-  local samples <const>, reason <const> = start(cell.command(cell.runs + 1))()
-  return samples and table.move(samples, 2, #samples, 1, {}), reason
+  return start_launching(cell, {})()
 end
 
 function takes.figures(cell)
@@ -45,7 +53,7 @@ end
 function takes.rate(cell)
   local awaits <const>, rate, failure = {}, 0, nil
   for index = 1, cell.ask.cores do
-    awaits[index] = start(join({ "taskset", "--cpu-list", cell.cores[index] }, cell.command(cell.runs)))
+    awaits[index] = start_launching(cell, { "taskset", "--cpu-list", cell.cores[index] })
   end
   for _, await in ipairs(awaits) do
     local samples <const>, reason <const> = await()

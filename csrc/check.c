@@ -177,11 +177,13 @@ lua_Integer userns_list_length(lua_State *L, int index)
     return keys == length ? length : -1;
 }
 
+#define NO_HOLES "a list without holes expected"
+
 lua_Integer userns_check_list(lua_State *L, int arg)
 {
     luaL_checktype(L, arg, LUA_TTABLE);
     lua_Integer length = userns_list_length(L, arg);
-    luaL_argcheck(L, length >= 0, arg, "a list without holes expected");
+    luaL_argcheck(L, length >= 0, arg, NO_HOLES);
     return length;
 }
 
@@ -213,12 +215,10 @@ uint64_t userns_check_words(lua_State *L, int arg, const struct word *words,
     uint64_t value = 0;
     if (!lua_istable(L, arg))
         return check_word(L, arg, arg, words, what);
-    lua_Integer count = userns_check_list(L, arg);
-    for (lua_Integer i = 1; i <= count; i++) {
-        lua_geti(L, arg, i);
+    lua_Integer count = 0;
+    for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1), count++)
         value |= check_word(L, arg, -1, words, what);
-        lua_pop(L, 1);
-    }
+    luaL_argcheck(L, count == luaL_len(L, arg), arg, NO_HOLES);
     return value;
 }
 

@@ -36,6 +36,8 @@ struct packer {
     enum op op; /* of the last step */
 };
 
+#define ROOM_AHEAD 4096 /* what most plans need besides their steps */
+
 static at reserve(struct packer *p, size_t size)
 {
     struct program *program = p->program;
@@ -43,14 +45,14 @@ static at reserve(struct packer *p, size_t size)
     if (size > INT_MAX || start + size > INT_MAX)
         luaL_error(p->L, "the plan is larger than 2 GiB");
     if (start + size > program->size) {
-        size_t grown = 2 * (start + size);
+        size_t grown = start + size + program->size / 2 + ROOM_AHEAD;
         char *data = realloc(program->data, grown);
         if (data == NULL)
             luaL_error(p->L, "not enough memory for the plan");
-        memset(data + program->size, 0, grown - program->size);
         program->data = data;
         program->size = grown;
     }
+    memset(program->data + program->used, 0, start + size - program->used);
     program->used = start + size;
     return (at)start;
 }
