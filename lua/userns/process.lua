@@ -1,5 +1,6 @@
 -- A process in a container: its handle, and what became of it.
 local attach = require "userns.attach"
+local patience = require "userns.patience"
 local sys = require "userns.sys"
 local tree = require "userns.tree"
 
@@ -459,6 +460,10 @@ end
 -- may be looked into: whoever is that quick looks again.
 local MOMENTS <const> = { 0.001, 0.005, 0.02 }
 
+local function may_pass(err)
+  return err.code == "EACCES"
+end
+
 --- A handle of one of the program's namespaces.
 ---@param type string a namespace name
 ---@return userns.Namespace? namespace
@@ -466,15 +471,9 @@ local MOMENTS <const> = { 0.001, 0.005, 0.02 }
 ---@source namespaces(7)
 function methods:namespace(type)
   local child <const> = open(self).child -- of the program, where that is another
-  local handle, err = sys.namespace(type, child)
-  for _, moment in ipairs(MOMENTS) do
-    if handle or err.code ~= "EACCES" then
-      break
-    end
-    sys.poll({}, moment)
-    handle, err = sys.namespace(type, child)
-  end
-  return handle, err
+  return patience.have(MOMENTS, function()
+    return sys.namespace(type, child)
+  end, may_pass)
 end
 
 --- The pidfd: readable when the program has ended.

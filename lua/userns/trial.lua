@@ -2,6 +2,7 @@
 -- program would begin, with everything undone that was done for it.
 local links = require "userns.links"
 local parent = require "userns.parent"
+local patience = require "userns.patience"
 local sys = require "userns.sys"
 
 local trial = {}
@@ -59,15 +60,11 @@ local PAUSES <const> = { 0.01, 0.03, 0.1 }
 ---@return userns.Trial? trial
 ---@return userns.Error? err
 function trial.run(steps, from)
-  local done, err = trial.once(steps, from)
-  for _, pause in ipairs(PAUSES) do
-    if done or not may_pass(err, steps) then
-      break
-    end
-    sys.poll({}, pause)
-    done, err = trial.once(steps, from)
-  end
-  return done, err
+  return patience.have(PAUSES, function()
+    return trial.once(steps, from)
+  end, function(err)
+    return may_pass(err, steps)
+  end)
 end
 
 return trial
