@@ -162,14 +162,23 @@ local function launch_fresh(box, spec, what, facts, caller)
   return start(packed, set, new_helper(box, packed, caller), spec, may_linger(box, spec, caller))
 end
 
+--- What a spec executes, remembered where the spec is.
+local function program_of(box, spec, facts)
+  local last <const> = box.last
+  if not last or last.spec ~= spec then
+    return program.of(spec, facts)
+  end
+  last.program = program.of(spec, facts, last.program)
+  return last.program
+end
+
 local function launch(box, spec, caller)
   local began <const> = sys.clock()
   local facts <const>, err = host.facts()
   if not facts then
     return nil, err
   end
-  local what <const> = program.of(spec, facts, box.what)
-  box.what = spec == box.last and what or nil
+  local what <const> = program_of(box, spec, facts)
   local pool <const> = box.pool and box.pool:suits(spec, facts) and box.pool or nil
   local child, started = false, nil
   if pool then
@@ -202,11 +211,11 @@ end
 --- argument vector and nothing else.
 local function check_spec(box, spec)
   local last <const> = box.last
-  if last and is_vector(spec, last.argv) then
-    return last
+  if last and is_vector(spec, last.spec.argv) then
+    return last.spec
   end
   local checked <const>, err = validate.process(spec, box.description.process)
-  box.last = checked and is_vector(spec, checked.argv) and checked or nil
+  box.last = checked and is_vector(spec, checked.argv) and { spec = checked } or nil
   return checked, err
 end
 

@@ -63,15 +63,6 @@ local function mounts(below, above)
   return result
 end
 
-local function has_numbers(map)
-  for key in next, map do
-    if math.type(key) == "integer" then
-      return true
-    end
-  end
-  return false
-end
-
 local function without_numbers(map)
   local rest <const> = {}
   for key, value in next, map do
@@ -89,7 +80,7 @@ local COMBINE <const> = {
   mounts = mounts,
   --- The array part is the argument vector, and a whole.
   process = function(below, above, inside)
-    return lay(has_numbers(above) and without_numbers(below) or below, above, inside)
+    return lay(types.has_numbers(above) and without_numbers(below) or below, above, inside)
   end,
   --- Numbers that are names.
   fds = function(...)
@@ -103,7 +94,7 @@ local COMBINE <const> = {
 }
 
 local function combine(below, above, inside)
-  if has_numbers(below) or has_numbers(above) then
+  if types.has_numbers(below) or types.has_numbers(above) then
     return copy(above, {})
   end
   return lay(below, above, inside)

@@ -356,15 +356,6 @@ function normalise.description(description)
   return normalised
 end
 
-local function has_argv(process)
-  for key in next, process do
-    if math.type(key) == "integer" then
-      return true
-    end
-  end
-  return false
-end
-
 --- A process spec laid over defaults: fields one by one, `env` variable by
 --- variable, the argument vector as a whole.
 ---@param defaults table?
@@ -372,7 +363,7 @@ end
 ---@return table merged
 function normalise.over(defaults, process)
   local merged <const> = {}
-  local own_argv <const> = has_argv(process)
+  local own_argv <const> = types.has_numbers(process)
   for key, value in next, defaults or {} do
     if math.type(key) ~= "integer" or not own_argv then
       merged[key] = copy(value)

@@ -19,6 +19,16 @@ function types.is_plain(value)
   return type(value) == "table" and getmetatable(value) == nil
 end
 
+--- Whether a table has entries that are numbered.
+function types.has_numbers(value)
+  for key in next, value do
+    if math.type(key) == "integer" then
+      return true
+    end
+  end
+  return false
+end
+
 local function check_table(value, report, path, what)
   if type(value) ~= "table" then
     report(path, ("%s expected, got %s"):format(what, describe(value)))
