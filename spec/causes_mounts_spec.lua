@@ -153,6 +153,18 @@ describe("the cause of a mount's refusal is told:", function()
     directory = directory:gsub("/%.%./%.%./root$", "")
   end)
 
+  it("what a process has that may not be looked into", function()
+    check([[
+      for _, name in ipairs { "root/etc", "cwd", "exe", "fd/0", "task/1/root" } do
+        tell(run { mounts = { { type = "bind", source = "/proc/1/" .. name, target = "/mnt" } } })
+      end
+    ]], {
+      { "EACCES", "not_ptraceable", "'/proc/1/root'" }, { "EACCES", "not_ptraceable", "'/proc/1/cwd'" },
+      { "EACCES", "not_ptraceable", "'/proc/1/exe'" }, { "EACCES", "not_ptraceable", "'/proc/1/fd" },
+      { "EACCES", "not_ptraceable", "'/proc/1/task/1/root'" },
+    })
+  end)
+
   it("files on directories, and directories on files", function()
     check(ENTER .. [[
       tell(sys.mount { source = D .. "/a", target = D .. "/file", options = "bind" })
@@ -526,10 +538,13 @@ describe("the cause of a mount's refusal is told:", function()
       overlay { lower = D .. "/low", upper = "/proc/fs", work = "/proc/driver" }
       overlay { lower = "/sys", upper = "tmpfs" }
       overlay { lower = "/proc", upper = "tmpfs" }
+      overlay { lower = { "/proc", D .. "/a", D .. "/a/b" }, upper = "tmpfs" }
+      overlay { lower = "/", upper = D .. "/up", work = D .. "/work" }
     ]], {
       { "ENOENT", "not_found", "D/none'" }, { "EINVAL", "not_directory", "D/file'" },
       { "ELOOP", "layers_overlap", "D/a/b' lies in" }, { "EINVAL", "layers_overlap" }, { "EINVAL", "work_elsewhere" },
       { "EINVAL", "upper_unsupported", "proc" }, { "EINVAL", "locked_children" }, { "EINVAL", "layer_unsupported" },
+      { "EINVAL", "layer_unsupported" }, { "EINVAL", "locked_children", "'/'" },
     })
   end)
 

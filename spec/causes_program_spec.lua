@@ -159,6 +159,20 @@ describe("the cause of a program's refusal is told of", function()
     local _, err <const> = box:run { "/usr/bin/env" }
     assert.same({ "EACCES", "noexec" }, { err.code, err.cause })
     assert.is_truthy(err.why:find("'/usr/bin/env' lies on a mount with noexec", 1, true))
+    assert.matches('^leave "noexec" out of that mount', err.hint)
+  end)
+
+  it("a source with noexec", function()
+    local mount <const> = "mount -t tmpfs -o noexec none %s && cp /bin/true %s"
+    local output <const> = helper.output(([[
+      local userns <const> = require "userns"
+      local box <const> = assert(userns.container {
+        mounts = { { type = "bind", source = %q, target = "/opt", options = { "exec" } } },
+      })
+      local _, err <const> = box:run { "/opt/true" }
+      print(err.cause, err.hint)
+    ]]):format(directory), ("unshare -Ur -m sh -c '%s && exec \"$@\"' sh"):format(mount:format(directory, directory)))
+    assert.matches("^noexec\tbind a copy that lies on a mount without noexec", output)
   end)
 
   it("a root without the loader", function()

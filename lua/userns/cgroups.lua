@@ -1,5 +1,6 @@
 -- The cgroup hierarchies that the caller has: where they are mounted, which
 -- controllers they have, and where in each the caller is.
+local is_below <const> = require("userns.path").is_below
 local mountinfo = require "userns.mountinfo"
 local sys = require "userns.sys"
 
@@ -38,7 +39,7 @@ local function below(root, path)
   elseif root == "/" or path == root then
     return root == "/" and path or "/"
   end
-  return path:sub(1, #root + 1) == root .. "/" and path:sub(#root + 1) or nil
+  return is_below(path, root) and path:sub(#root + 1) or nil
 end
 
 --- Whether a mount shows the hierarchy that has these controllers; version 2

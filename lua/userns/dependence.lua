@@ -1,6 +1,7 @@
 -- What the steps of a plan depend on.  With one that is refused goes what cannot
 -- do without it: that must not be done where the container's own is missing, nor
 -- be blamed for what it lacks.
+local is_within <const> = require("userns.path").is_within
 local settings = require "userns.schema.settings"
 
 local dependence = {}
@@ -76,10 +77,6 @@ for op in each_word(MAPS) do
 end
 
 -- ---- paths ----------------------------------------------------------------
-
-local function is_within(path, top)
-  return path == top or path:sub(1, #top + 1) == top .. "/"
-end
 
 --- A path without "." and "..", as far as names tell.
 local function plain(path)

@@ -1,5 +1,6 @@
 -- What a description means by things of this host: looked up once, when the
 -- container is made.
+local is_below <const> = require("userns.path").is_below
 local handles = require "userns.schema.handles"
 local sys = require "userns.sys"
 
@@ -46,10 +47,6 @@ end
 -- Mounts that bring their place along, or whose place a set-up cannot make
 -- anywhere else than where it may write.
 local MAKES <const> = { dir = true, file = true, symlink = true }
-
-local function is_below(path, top)
-  return path:sub(1, #top + 1) == top .. "/"
-end
 
 --- The mount before one that its target is put into: the last of those with the
 --- longest path.

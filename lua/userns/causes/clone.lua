@@ -119,12 +119,13 @@ local function limit_row(type)
     elseif case.evidence:is_initial "user" or case.evidence:count(type) >= limit then
       return ("the caller has as many %s namespaces as user.max_%s_namespaces allows, %d"):format(type, type, limit)
     end
-    return ("user.max_%s_namespaces, %d here, is used up in a namespace above"):format(type, limit)
+    -- one that only a descriptor or a mount holds is not seen
+    return ("user.max_%s_namespaces is used up, here (%d) or in a namespace above"):format(type, limit)
   end
   local function hint(case)
     local here <const> = is_used_up(case, type) or case.evidence:is_initial "user"
     return ("end what holds %s namespaces, or as root%s: sysctl user.max_%s_namespaces=N"):format(
-      type, here and "" or " of the namespaces above", type)
+      type, here and "" or " here or of the namespaces above", type)
   end
   return {
     cause = "limit_" .. type, ops = NESTS, codes = "ENOSPC", syscalls = "clone3 clone unshare", why = why, hint = hint,
@@ -151,8 +152,10 @@ end
 
 -- ---- limits of processes ----------------------------------------------------
 
+--- RLIMIT_NPROC, and whether as many processes are in sight.
 local function process_limit(case)
-  return (case.evidence:limit "nproc" or {}).soft
+  local limit <const> = (case.evidence:limit "nproc" or {}).soft
+  return limit, math.type(limit) == "integer" and case.evidence:tasks((case.evidence:ids())) >= limit
 end
 
 --- The pids controller's files of the caller's cgroup and those above, as far as
@@ -366,10 +369,10 @@ local ROWS <const> = {
     cause = "rlimit_nproc", ops = "clone init lock_mounts image", codes = "EAGAIN",
     test = function(case)
       local e <const> = case.evidence
-      local limit <const> = process_limit(case)
+      local limit <const>, is_reached <const> = process_limit(case)
       if e:is_privileged "sys_admin" or e:is_privileged "sys_resource" then
         return false
-      elseif math.type(limit) == "integer" and e:tasks((e:ids())) >= limit then
+      elseif is_reached then
         return true
       elseif limit == "unlimited" and e:is_initial "user" then
         return false
@@ -378,10 +381,14 @@ local ROWS <const> = {
     end,
     about = "the caller has as many processes as RLIMIT_NPROC allows",
     why = function(case)
-      local limit <const> = process_limit(case)
-      return math.type(limit) == "integer"
-        and ("the caller's user has as many processes as RLIMIT_NPROC allows, %d here"):format(limit)
-        or "the caller's user has as many processes as RLIMIT_NPROC allows in a user namespace above"
+      local limit <const>, is_reached <const> = process_limit(case)
+      local words <const> = "the caller's user has as many processes as RLIMIT_NPROC allows"
+      if is_reached then
+        return ("%s, %d here"):format(words, limit)
+      elseif limit == "unlimited" then
+        return words .. " in a user namespace above"
+      end
+      return words .. ", here or in a user namespace above"
     end,
     hint = "end some of the user's processes, or raise the limit (ulimit -u)",
   },

@@ -1,4 +1,5 @@
 -- Why a mount is not copied, attached, changed or taken away.
+local is_within <const> = require("userns.path").is_within
 local tried = require "userns.evidence.tried"
 
 local COPIES <const> = "mount open_tree open idmap mask readonly"
@@ -60,10 +61,6 @@ end
 local function parent_of(case, path)
   local mount <const> = path and case.evidence:mount_holding(path)
   return mount and case.evidence:parent_of(mount)
-end
-
-local function is_within(path, top)
-  return path == top or top == "/" or path:sub(1, #top + 1) == top .. "/"
 end
 
 local WORDS <const> = { readonly = "ro", ro = "ro" }

@@ -1,4 +1,5 @@
 -- Why directories are not stacked: what overlayfs asks of its layers.
+local is_within <const> = require("userns.path").is_within
 local tried = require "userns.evidence.tried"
 
 local OVERLAYS <const> = "mount overlay root_overlay fsconfig"
@@ -69,18 +70,18 @@ end
 local function each(case)
   local l <const> = layers(case) or { lower = {} }
   local list <const> = {}
-  list[#list + 1] = l.upper and { "upper", l.upper }
-  list[#list + 1] = l.work and { "work", l.work }
+  list[#list + 1] = l.upper and { role = "upper", path = l.upper }
+  list[#list + 1] = l.work and { role = "work", path = l.work }
   for _, path in ipairs(l.lower) do
-    list[#list + 1] = { "lower", path }
+    list[#list + 1] = { role = "lower", path = path }
   end
   return list
 end
 
 local function first(case, wrong)
   for _, layer in ipairs(each(case)) do
-    if wrong(layer[2], layer[1]) then
-      return layer[2], layer[1]
+    if wrong(layer.path, layer.role) then
+      return layer.path, layer.role
     end
   end
 end
@@ -98,21 +99,24 @@ local function no_directory(case)
   end)
 end
 
-local function is_within(path, top)
-  return path == top or top == "/" or path:sub(1, #top + 1) == top .. "/"
-end
+--- Layers that the kernel does not stack on each other, by what it says: the first
+--- lies in the second. Upper and work are EINVAL; a lower layer in any other is
+--- ELOOP; an upper one in a lower one is no matter.
+local CONFLICTS <const> = {
+  EINVAL = function(inner, outer)
+    return inner.role ~= "lower" and outer.role ~= "lower"
+  end,
+  ELOOP = function(inner)
+    return inner.role == "lower"
+  end,
+}
 
---- Two layers of which one lies in the other. Upper and work are of one kind, the
---- lower ones of another: what is told of each pair is another thing.
 local function overlapping(case)
-  local list <const> = each(case)
-  for i, a in ipairs(list) do
-    for j = i + 1, #list do
-      local b <const> = list[j]
-      if is_within(a[2], b[2]) then
-        return a[2], b[2]
-      elseif is_within(b[2], a[2]) then
-        return b[2], a[2]
+  local list <const>, conflict <const> = each(case), CONFLICTS[case.err.code]
+  for i, inner in ipairs(list) do
+    for j, outer in ipairs(list) do
+      if i ~= j and conflict(inner, outer) and is_within(inner.path, outer.path) then
+        return inner.path, outer.path
       end
     end
   end
@@ -309,13 +313,13 @@ return {
       end
       return case.err.code == "ELOOP" and (not case.evidence:is_traced() or nil)
     end,
-    about = "one layer lies in another, or is given twice",
+    about = "a lower layer lies in another, or upper and work in each other, or one is given twice",
     why = function(case)
       local inner <const>, outer <const> = overlapping(case)
       return inner and (inner == outer and ("%s is given twice"):format(quote(inner))
         or ("%s lies in %s, another layer"):format(quote(inner), quote(outer))) or "one layer lies in another"
     end,
-    hint = "no layer may lie inside another",
+    hint = "take a lower layer that lies in no other layer, and upper and work beside each other",
   },
   {
     cause = "layer_unsupported", ops = OVERLAYS, codes = "EINVAL",

@@ -26,6 +26,16 @@ local function stopped(case)
   return obstacle(case) ~= nil
 end
 
+-- What leads from a process's directory to what the process has: a link, or a
+-- directory of links.
+local LINKS <const> = { root = true, cwd = true, exe = true }
+local DIRECTORIES <const> = { fd = true, map_files = true, ns = true }
+
+local function leads_into_process(path)
+  local within <const> = path:gsub("/task/%d+/", "/"):match "^/proc/[^/]+/(.+)$" or ""
+  return (LINKS[within] or DIRECTORIES[within:match "^([^/]+)/?[^/]*$"]) ~= nil
+end
+
 local function who(case)
   local uid <const> = (case.evidence:ids())
   return case.arguments and ("user id %d"):format(uid) or "who goes there"
@@ -123,6 +133,18 @@ return {
         and "create it, correct the path, or set optional = true where it may be missing"
         or "create it, or correct the path"
     end,
+  },
+  {
+    cause = "not_ptraceable", ops = ANY, codes = "EACCES",
+    test = function(case)
+      return stopped(case) and leads_into_process(obstacle(case).path)
+    end,
+    about = "the path leads through what another process has",
+    why = function(case)
+      return ("'%s' is for who may look into that process: its user, while it is dumpable and has no more capabilities")
+        :format(obstacle(case).path)
+    end,
+    hint = "name the path itself, or do it as the process's user or as root of the host",
   },
   {
     cause = "not_searchable", ops = ANY, codes = "EACCES", test = stopped,

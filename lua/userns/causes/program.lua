@@ -1,6 +1,7 @@
 -- Why a program is not executed: execve(2), in the order in which the kernel looks.
 -- What is found in the program, and in what it needs, was looked at by who was
 -- refused (step_found.c).
+local is_within <const> = require("userns.path").is_within
 local sys = require "userns.sys"
 
 local PAGE <const> = 4096
@@ -59,6 +60,19 @@ end
 
 local function has_type(case, type)
   return is_program(case) and not case.found.code and case.found.type == type
+end
+
+--- Whether the description has the mount that the file lies on forbid it.
+local function is_forbidden(case)
+  local at <const> = case.found.needed or case.step.paths[case.found.item]
+  local top, forbids = "", false
+  for _, step in ipairs(case.plan) do
+    local target <const> = step.target or step.op:match "^root_" and "/"
+    if step.attrs and target and #target >= #top and is_within(at, target) then
+      top, forbids = target, (" %s "):format(table.concat(step.attrs, " ")):find(" noexec ", 1, true) ~= nil
+    end
+  end
+  return forbids
 end
 
 --- The parts of the argument list: strings.
@@ -316,8 +330,11 @@ return {
       return subject(case) .. " lies on a mount with noexec"
     end,
     hint = function(case)
-      return case.arguments and "execute a copy elsewhere, or remount with exec"
-        or "bind it from elsewhere, or take noexec off the mount (options = { \"exec\" })"
+      if case.arguments then
+        return "execute a copy elsewhere, or remount with exec"
+      end
+      return is_forbidden(case) and 'leave "noexec" out of that mount\'s options; where it is the default, add "exec"'
+        or "bind a copy that lies on a mount without noexec: a bind keeps what its source has"
     end,
   },
   {

@@ -1,4 +1,5 @@
 -- Why a root or a working directory is not taken, or mounts are not tied.
+local is_within <const> = require("userns.path").is_within
 local tried = require "userns.evidence.tried"
 
 local is_mount <const> = tried.is_mount
@@ -97,7 +98,7 @@ return {
       if not absolute(new) or not absolute(old) then
         return nil
       end
-      return old ~= new and new ~= "/" and old:sub(1, #new + 1) ~= new .. "/"
+      return not is_within(old, new)
     end,
     about = "the place for the old root is not below the new one",
     why = function(case)
