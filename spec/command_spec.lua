@@ -269,16 +269,20 @@ userns: process.cwd is wrong
 
     it("tells of a file that is none, or no description", function()
       local missing <const> = directory .. "/missing.lua"
-      assert.same(complained(("userns: load '%s': No such file or directory\n"):format(missing)),
+      local name <const> = "  hint:  name a Lua file that returns a description\n"
+      assert.same(complained(("userns: load '%s': No such file or directory\n%s"):format(missing, name)),
         command("run", missing))
       local path <const> = file "return {\n  a b\n}"
       local syntax <const> = "userns: load '%s': '}' expected (to close '{' at line 1) near 'b'\n  where: %s:2\n"
+        .. "  hint:  correct the file's Lua\n"
       assert.same(complained(syntax:format(path, path)), command("check", path))
       assert.same(complained(("userns: load '%s': no such box\n  where: %s:3\n"):format(path, path)),
         command("plan", file "\n\nerror 'no such box'"))
-      assert.same(complained(("userns: load '%s': the file returns number, not a description\n"):format(path)),
+      assert.same(complained(("userns: load '%s': the file returns number, not a description\n"
+        .. "  hint:  end it with: return { ... }\n"):format(path)),
         command("plan", file "return 5"))
-      assert.same(complained(("userns: load '%s': Is a directory\n"):format(directory)), command("plan", directory))
+      assert.same(complained(("userns: load '%s': Is a directory\n%s"):format(directory, name)),
+        command("plan", directory))
     end)
 
     it("takes any name", function()
@@ -295,8 +299,8 @@ userns: process.cwd is wrong
     it("reads standard input for -", function()
       assert.same(said "piped\n",
         helper.shell("echo 'return { hostname = \"piped\" }' | " .. line("run", "-", "--", "uname", "-n")))
-      assert.same(complained("userns: hostname is wrong\n  where: /dev/stdin\n  why:   string expected, got integer\n"),
-        helper.shell("echo 'return { hostname = 5 }' | " .. line("run", "-")))
+      local wrong <const> = "userns: hostname is wrong\n  where: /dev/stdin:1\n  why:   string expected, got integer\n"
+      assert.same(complained(wrong), helper.shell("echo 'return { hostname = 5 }' | " .. line("run", "-")))
     end)
   end)
 
@@ -384,7 +388,7 @@ userns: chdir '/x': No such file or directory
 
     it("tells machines of a wrong description in the same form", function()
       local path <const> = file "return {\n  hostname = 5 }"
-      local wrong <const> = '{"degraded":[],"errors":[{"code":"EINVALID","field":"hostname",'
+      local wrong <const> = '{"degraded":[],"errors":[{"cause":"invalid_value","code":"EINVALID","field":"hostname",'
         .. '"message":"string expected, got integer","op":"validate","where":{"file":"%s","line":2}}],"ok":false}\n'
       assert.same(said(wrong:format(path), 125), command("check", "--json", path))
     end)

@@ -196,22 +196,26 @@ describe("userns enter", function()
 
     it("for what the caller is in already", function()
       local here <const> = helper.shell("echo $PPID").out:match("%d+")
-      refused(here, here .. "': the process is in no namespace that the caller is not in")
-      refused("/proc/self/ns/net", "/proc/self/ns/net': it is the caller's own namespace")
+      local already <const> = "run the program as it is: there is nothing to enter"
+      refused(here, here .. "': the process is in no namespace that the caller is not in", already)
+      refused("/proc/self/ns/net", "/proc/self/ns/net': it is the caller's own namespace", already)
     end)
 
     it("for what is no process or namespace", function()
-      refused("0", "0': no process has this number")
-      refused("99999999999999999999", "99999999999999999999': no process has this number")
-      refused("2147483647", "2147483647': No such process")
-      refused("/dev/null", "/dev/null': not a namespace")
-      refused("/nowhere", "/nowhere': No such file or directory")
-      refused("self", "./self': No such file or directory")
+      local list <const> = "`userns list` shows what there is to enter"
+      refused("0", "0': no process has this number", list)
+      refused("99999999999999999999", "99999999999999999999': no process has this number", list)
+      refused("2147483647", "2147483647': No such process", list)
+      refused("/dev/null", "/dev/null': not a namespace",
+        "name a file of /proc/PID/ns, where a namespace was pinned, or a process")
+      local file <const> = "name a file of /proc/PID/ns, or where a namespace was pinned"
+      refused("/nowhere", "/nowhere': No such file or directory", file)
+      refused("self", "self': No such file or directory", file)
     end)
 
     if way ~= "root" then
       it("for processes that the caller may not look into", function()
-        refused("1", "/proc/1/ns/user': Permission denied",
+        refused("1", "1': Permission denied",
           "be its user; of a container with `init`, name a process below process 1")
       end)
     end

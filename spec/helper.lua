@@ -325,7 +325,9 @@ end
 --- that what the error says of the reason.
 function helper.invalid(field, message, advice)
   local fields <const> = { op = "validate", code = "EINVALID", field = field, message = message }
-  local problem <const> = { op = "validate", code = "EINVALID", field = field, message = message }
+  local cause <const> = message:find "^unknown field" and "unknown_field"
+    or message:find "^missing %(" and "missing_field" or "invalid_value"
+  local problem <const> = { op = "validate", code = "EINVALID", field = field, message = message, cause = cause }
   for key, value in pairs(advice or {}) do
     problem[key] = value
   end

@@ -6,7 +6,8 @@ describe("json", function()
   it("has the words and numbers of JSON", function()
     for value, text in pairs {
       [true] = "true", [false] = "false", [5] = "5", [-1] = "-1", [math.mininteger] = "-9223372036854775808",
-      [0.5] = "0.5", [1e300] = "1.0000000000000001e+300", [math.huge] = "null", [-math.huge] = "null", [""] = '""',
+      [0.5] = "0.5", [1e300] = "1e+300",
+      [0.1] = "0.1", [0.1 + 0.2] = "0.30000000000000004", [math.huge] = "null", [-math.huge] = "null", [""] = '""',
     } do
       assert.equal(text, json(value))
     end

@@ -44,6 +44,15 @@ describe("load", function()
     assert.same({}, loaded "return {}, 5")
   end)
 
+  it("gives the text that was read, besides", function()
+    local text <const> = ("-- "):rep(3000) .. "\nreturn {}"
+    local _, err <const>, read <const> = load_description(file("#!/bin/lua\n" .. text))
+    assert.same({ nil, "\n" .. text }, { err, read })
+    assert.same({ n = 2, nil, "EINVALID" }, (function(...)
+      return { n = select("#", ...), (...), (select(2, ...)).code }
+    end)(load_description(file "return 5")))
+  end)
+
   it("gives it unchecked, for the container to check", function()
     local box <const>, err = userns.container(loaded [[return { hostnam = "box" }]])
     assert.is_nil(box)
@@ -190,8 +199,8 @@ describe("load", function()
   it("refuses what is no Lua text, with the line", function()
     local path <const> = file("return {\n  hostname = \"box\",\n  a b\n}")
     assert.same(wrong(path, path .. ":3: '}' expected (to close '{' at line 1) near 'b'"), refused(path))
-    assert.equal(("userns: load '%s': %s:3: '}' expected (to close '{' at line 1) near 'b'"):format(path, path),
-      tostring(select(2, load_description(path))))
+    assert.equal(("userns: load '%s': %s:3: '}' expected (to close '{' at line 1) near 'b'; correct the file's Lua")
+      :format(path, path), tostring(select(2, load_description(path))))
     assert.same(wrong(path, path .. ":1: unexpected symbol near '<\\1>'"), refused(file("\1")))
     assert.same(wrong(path, path .. ":1: unexpected symbol near '#'"), refused(file(" #!/bin/sh")))
   end)
@@ -263,7 +272,8 @@ describe("load", function()
     assert.same(helper.errno("EISDIR", { op = "load", syscall = "read", path = directory }), refused(directory))
     local below <const> = file "" .. "/below"
     assert.same(helper.errno("ENOTDIR", { op = "load", syscall = "open", path = below }), refused(below))
-    assert.equal(("userns: load '%s': No such file or directory"):format(missing),
+    assert.equal(("userns: load '%s': No such file or directory; name a Lua file that returns a description"):format(
+      missing),
       tostring(select(2, load_description(missing))))
   end)
 

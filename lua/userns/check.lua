@@ -20,9 +20,10 @@ local check = {}
 local findings = {}
 findings.__index = findings
 
---- Notes a refusal; each once.
+--- Notes a refusal; each once, also where two steps are for one field.
 function findings:add(err)
-  local key <const> = table.concat({ err.op, err.code, err.field or "", err.path or "" }, "\0")
+  local what <const> = err.field and err.cause or err.op
+  local key <const> = table.concat({ what, err.code, err.field or "", err.path or "" }, "\0")
   if not self.seen[key] then
     self.errors[#self.errors + 1] = err
     self.seen[key] = #self.errors

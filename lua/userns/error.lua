@@ -19,29 +19,28 @@ for _, name in ipairs(schema.namespaces) do
   HINTS[("no_%sns"):format(name)] = ("add %q to namespaces, or take it out of share"):format(name)
 end
 
+--- One problem of a wrong description: what its message says needs no hint.
+local function problem_object(problem, message, problems)
+  local cause <const> = problem.cause or "invalid_value"
+  return sys.error {
+    op = "validate", code = "EINVALID", field = problem.field, message = message, cause = cause, hint = HINTS[cause],
+    problems = problems,
+  }
+end
+
 --- The error of a wrong description or process spec: the first problem's field
 --- and message, and all of them in `problems`.
----@param problems { field: string, message: string }[]
+---@param problems { field: string, message: string, cause: string? }[]
 ---@return userns.Error
 function error_object.invalid(problems)
   local objects <const> = {}
   for i, problem in ipairs(problems) do
-    objects[i] = sys.error {
-      op = "validate", code = "EINVALID", message = problem.message, field = problem.field, cause = problem.cause,
-      hint = problem.cause and HINTS[problem.cause],
-    }
+    objects[i] = problem_object(problem, problem.message)
   end
   local first <const> = problems[1]
-  return sys.error {
-    op = "validate",
-    code = "EINVALID",
-    field = first.field,
-    cause = first.cause,
-    hint = first.cause and HINTS[first.cause],
-    message = #problems == 1 and first.message
-      or ("%s, and %d more problem%s"):format(first.message, #problems - 1, #problems > 2 and "s" or ""),
-    problems = objects,
-  }
+  local message <const> = #problems == 1 and first.message
+    or ("%s, and %d more problem%s"):format(first.message, #problems - 1, #problems > 2 and "s" or "")
+  return problem_object(first, message, objects)
 end
 
 --- The error of what `strict` does not allow to be degraded.

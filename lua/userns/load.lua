@@ -42,8 +42,8 @@ local function raised(value)
   return ("the file raises %s, not a message"):format(type(value))
 end
 
-local function fail(path, message)
-  return nil, sys.error { op = "load", code = "EINVALID", path = path, message = message }
+local function fail(path, message, cause, hint)
+  return nil, sys.error { op = "load", code = "EINVALID", path = path, message = message, cause = cause, hint = hint }
 end
 
 -- What the message says already.
@@ -54,32 +54,33 @@ local CAUSES <const> = {
 --- The kernel's refusal, as one of the file's.
 local function refusal(err, path)
   err.op, err.path, err.cause = "load", path, err.cause or CAUSES[err.code]
+  err.hint = err.hint or "name a Lua file that returns a description"
   return err
 end
 
---- A function that compiles the file as loadfile does: a byte order mark and a
---- first line that starts with "#" are none of its text.
+--- The file, compiled as loadfile does, and its text: a byte order mark and a first
+--- line that starts with "#" are none of that.
 local function compile(path, env)
   local fd <close>, refused = sys.open(path)
   if not fd then
     return nil, refusal(refused, path)
   end
-  local first = true
+  local parts <const> = {}
   local chunk <const>, message = load(function()
-    local text, err = fd:read()
+    local part, err = fd:read()
     refused = refused or err
-    if first and text then
-      text = text:gsub("^\u{feff}", ""):gsub("^#[^\n]*", "")
+    if part and #parts == 0 then
+      part = part:gsub("^\u{feff}", ""):gsub("^#[^\n]*", "")
     end
-    first = false
-    return text
+    parts[#parts + 1] = part
+    return part
   end, "@" .. path, "t", env)
   if refused then
     return nil, refusal(refused, path)
   elseif not chunk then
-    return fail(path, message)
+    return fail(path, message, "bad_syntax", "correct the file's Lua")
   end
-  return chunk
+  return chunk, nil, table.concat(parts)
 end
 
 local function check_arguments(path, env)
@@ -104,19 +105,21 @@ end
 ---@return table? description not checked yet
 ---@return userns.Error? err EINVALID: it does not compile, or raises, or returns no
 ---  table, and the message has the line; else what the kernel says to reading it
+---@return string? text the file's, as it was read: what may be a pipe is read once
 local function load_description(path, env)
   check_arguments(path, env)
-  local chunk <const>, err = compile(path, env or pure_environment())
+  local chunk <const>, err, text = compile(path, env or pure_environment())
   if not chunk then
     return nil, err
   end
   local ok <const>, result = pcall(chunk)
   if not ok then
-    return fail(path, raised(result))
+    return fail(path, raised(result), "raised")
   elseif type(result) ~= "table" then
-    return fail(path, ("the file returns %s, not a description"):format(type(result)))
+    return fail(path, ("the file returns %s, not a description"):format(type(result)), "no_description",
+      "end it with: return { ... }")
   end
-  return result
+  return result, nil, text
 end
 
 return load_description

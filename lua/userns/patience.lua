@@ -4,11 +4,10 @@ local sys = require "userns.sys"
 local patience = {}
 
 --- Calls a function, and again after each pause as long as its refusal may pass.
----@generic T
 ---@param pauses number[] in seconds
----@param attempt fun(): T?, userns.Error?
+---@param attempt fun(): any, userns.Error?
 ---@param may_pass fun(err: userns.Error): boolean
----@return T? result the last call's
+---@return any result the last call's
 ---@return userns.Error? err
 function patience.have(pauses, attempt, may_pass)
   local result, err = attempt()

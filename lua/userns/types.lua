@@ -392,9 +392,9 @@ end
 
 local function report_stranger(key, fields, report, path)
   if type(key) == "string" then
-    report(member(path, key), unknown(key, field_names(fields), "field"))
+    report(member(path, key), unknown(key, field_names(fields), "field"), "unknown_field")
   else
-    report(("%s[%s]"):format(path, label(key)), "unknown field")
+    report(("%s[%s]"):format(path, label(key)), "unknown field", "unknown_field")
   end
 end
 
@@ -437,7 +437,7 @@ function types.record(fields, name, array)
         if value[field.name] ~= nil then
           ok = field.type.check(value[field.name], report, member(path, field.name)) and ok
         elseif field.required then
-          report(member(path, field.name), ("missing (%s)"):format(field.type.name))
+          report(member(path, field.name), ("missing (%s)"):format(field.type.name), "missing_field")
           ok = false
         end
       end
@@ -462,7 +462,7 @@ function types.variants(records, name)
         return false
       end
       if value.type == nil then
-        report(path .. ".type", ("missing (%s)"):format(word_type.name))
+        report(path .. ".type", ("missing (%s)"):format(word_type.name), "missing_field")
         return false
       end
       return word_type.check(value.type, report, path .. ".type")

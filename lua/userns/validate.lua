@@ -44,7 +44,7 @@ local function check_argv(process, prefix, report, needed)
   if count ~= #process or not inside then
     report(prefix, "the argument vector has holes")
   elseif count == 0 and needed then
-    report(prefix .. "[1]", "missing (the program)")
+    report(prefix .. "[1]", "missing (the program)", "missing_field")
   end
   for i, argument in ipairs(process) do
     schema.process.argument.check(argument, report, ("%s[%d]"):format(prefix, i))
@@ -54,10 +54,15 @@ local function check_argv(process, prefix, report, needed)
   end
 end
 
-local function add_rules(problems, table_of_rules, value, bad, prefix)
-  local function report(path, message, cause)
+--- What adds a problem of a field below `prefix`.
+local function add_to(problems, prefix)
+  return function(path, message, cause)
     problems[#problems + 1] = { field = prefix .. path, message = message, cause = cause }
   end
+end
+
+local function add_rules(problems, table_of_rules, value, bad, prefix)
+  local report <const> = add_to(problems, prefix)
   for _, rule in ipairs(table_of_rules) do
     local judged = true
     for _, field in ipairs(rule.reads) do
@@ -80,9 +85,7 @@ function validate.description(description)
   end
   local normalised <const> = normalise.description(without(description, bad))
   if types.is_plain(description.process) then
-    check_argv(description.process, "process", function(path, message)
-      problems[#problems + 1] = { field = path, message = message }
-    end, false)
+    check_argv(description.process, "process", add_to(problems, ""), false)
   end
   if description.process ~= nil and not bad.process then
     add_rules(problems, rules.process, description.process, {}, "process.")
@@ -106,9 +109,7 @@ function validate.process(process, defaults, partial)
     return nil, error_object.invalid(problems)
   end
   local merged <const> = normalise.over(defaults, process)
-  check_argv(merged, "process", function(path, message)
-    problems[#problems + 1] = { field = path, message = message }
-  end, not partial)
+  check_argv(merged, "process", add_to(problems, ""), not partial)
   add_rules(problems, rules.process, merged, bad, "process.")
   if #problems > 0 then
     return nil, error_object.invalid(problems)

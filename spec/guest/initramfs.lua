@@ -53,6 +53,6 @@ describe("a host whose root is an initramfs", function()
     local box <const> = assert(userns.container(tmpfs(true)))
     local result <const>, err <const> = box:run { "/bin/true" }
     assert.is_nil(result)
-    assert.equal("pivot_root", err.op)
+    assert.same({ "pivot_root", "initramfs_root" }, { err.op, err.cause })
   end)
 end)

@@ -4,15 +4,22 @@ local outcome = require "userns.command.outcome"
 local sys = require "userns.sys"
 local userns = require "userns"
 
---- What a system call was refused, as this command's; what a program could do
---- about it is no advice to a person.
-local function fail(word, err, hint)
-  err.op, err.path, err.hint = "enter", err.path or word, hint
+-- What to do about it where the cause's own hint is for programs.
+local HINTS <const> = {
+  no_such_process = "`userns list` shows what there is to enter",
+  not_ptraceable = "be its user; of a container with `init`, name a process below process 1",
+}
+
+local ALREADY <const> = "run the program as it is: there is nothing to enter"
+
+--- What a system call was refused, as this command's.
+local function fail(word, err)
+  err.op, err.path, err.hint = "enter", word, HINTS[err.cause] or err.hint
   return nil, err
 end
 
-local function refuse(word, message)
-  return fail(word, sys.error { code = "EINVAL", message = message })
+local function refuse(word, message, hint)
+  return fail(word, sys.error { code = "EINVAL", message = message, hint = hint })
 end
 
 --- Whether a namespace is the caller's own; nil where this kernel has no such.
@@ -22,8 +29,6 @@ local function is_own(namespace)
 end
 
 -- ---- of a process ---------------------------------------------------------
-
-local UNSEEN <const> = "be its user; of a container with `init`, name a process below process 1"
 
 --- The namespaces of a process that are not the caller's, by type.
 local function namespaces_of(pid, word)
@@ -36,9 +41,7 @@ local function namespaces_of(pid, word)
     local namespace <const>, err <const> = sys.namespace(type, process)
     if namespace and not is_own(namespace) then
       found[type] = namespace
-    elseif err and (err.code == "EACCES" or err.code == "EPERM") then
-      return fail(word, err, UNSEEN)
-    elseif err and err.code == "ESRCH" then
+    elseif err and (err.code == "EACCES" or err.code == "EPERM" or err.code == "ESRCH") then
       return fail(word, err)
     end
   end
@@ -81,13 +84,13 @@ end
 local function join_process(word)
   local pid <const> = math.tointeger(tonumber(word))
   if not pid or pid < 1 or pid > 0x7FFFFFFF then
-    return refuse(word, "no process has this number")
+    return refuse(word, "no process has this number", HINTS.no_such_process)
   end
   local found <const>, err <const> = namespaces_of(pid, word)
   if not found then
     return nil, err
   elseif not next(found) then
-    return refuse(word, "the process is in no namespace that the caller is not in")
+    return refuse(word, "the process is in no namespace that the caller is not in", ALREADY)
   end
   local process <const> = {}
   local own <const> = found.user
@@ -131,7 +134,7 @@ local function join_file(path)
   if not namespace then
     return fail(path, err)
   elseif is_own(namespace) then
-    return refuse(path, "it is the caller's own namespace")
+    return refuse(path, "it is the caller's own namespace", ALREADY)
   end
   local join <const> = { [namespace:type()] = namespace }
   if not join.user and not is_privileged() then
@@ -183,6 +186,7 @@ return function(call, report)
   description.process.terminal = sys.terminal_size(0) ~= nil and sys.terminal_size(1) ~= nil or nil
   local result <const>, why <const> = run_first(description, programs(call))
   if not result then
+    why.where = call.program and why.field == "process[1]" and { argument = 1 } or nil
     return report:fail(why)
   end
   return outcome.show(report, result)

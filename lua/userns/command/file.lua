@@ -1,6 +1,5 @@
 -- A description file: its container, and where in it a field stands.
 local position = require "userns.command.position"
-local sys = require "userns.sys"
 local userns = require "userns"
 
 ---@class userns.command.File
@@ -8,21 +7,12 @@ local userns = require "userns"
 ---@field program string[]? what is run instead of the description's own
 ---@field box userns.Container
 ---@field private description table
+---@field private text string of the file
 ---@field private line_of (fun(field: string): integer?)? once it is needed
 local file <const> = {}
 file.__index = file
 
 local STDIN <const> = "/dev/stdin"
-
---- The text again, which was read once already: a pipe has no more.
-local function source(path)
-  if path == STDIN then
-    return nil
-  end
-  local fd <close> = sys.open(path)
-  local handle <close> = fd and fd:file("r")
-  return handle and handle:read("a")
-end
 
 --- The line of what Lua itself says of a text: "PATH:3: message".
 local function line_of(message, path)
@@ -55,7 +45,7 @@ local function where(self, field)
   if argument then
     return { argument = argument }
   end
-  self.line_of = self.line_of or position.of(source(self.path) or "", self.description)
+  self.line_of = self.line_of or position.of(self.text, self.description)
   return { file = self.path, line = self.line_of(field) }
 end
 
@@ -86,11 +76,11 @@ end
 ---@return userns.Error? err with `where`
 function file.open(call)
   local path <const> = call.operands[1] == "-" and STDIN or call.operands[1]
-  local description <const>, unreadable <const> = userns.load(path)
+  local description <const>, unreadable <const>, text <const> = userns.load(path)
   if not description then
     return nil, place_load(unreadable, path)
   end
-  local self <const> = setmetatable({ path = path, description = description }, file)
+  local self <const> = setmetatable({ path = path, description = description, text = text }, file)
   local box <const>, err <const> = userns.container(description)
   if not box then
     return nil, self:place(err)

@@ -27,7 +27,8 @@ local function number(value)
   elseif value ~= value or value == math.huge or value == -math.huge then
     return "null"
   end
-  return ("%.17g"):format(value)
+  local short <const> = ("%.15g"):format(value)
+  return tonumber(short) == value and short or ("%.17g"):format(value)
 end
 
 --- Whether a table is data; a handle hides its state under a key of no word.

@@ -1,4 +1,5 @@
 -- What can be looked at of files and mounts.
+local is_below <const> = require("userns.path").is_below
 local rlimits = require "userns.rlimits"
 
 local methods = {}
@@ -22,7 +23,7 @@ function methods:obstacle(path)
     local st <const> = self.source.stat(at, "nofollow") or {}
     return { path = at, code = code, type = st.type, mode = st.mode, uid = st.uid, gid = st.gid }
   end
-  for name in path:gmatch("[^/]+") do
+  for name in path:gsub("^%./+", ""):gmatch("[^/]+") do
     local st <const> = self:stat(part)
     if st and st.type ~= "directory" then
       return stop("ENOTDIR", part)
@@ -36,10 +37,6 @@ function methods:obstacle(path)
     end
   end
   return nil
-end
-
-local function is_below(path, top)
-  return top == "/" and path ~= "/" or path:sub(1, #top + 1) == top .. "/"
 end
 
 --- The mounts that the caller sees; raises where they are not known, as a test that
