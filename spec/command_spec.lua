@@ -496,4 +496,23 @@ userns: chdir '/x': No such file or directory
       assert.same(said(complete[shell]()), command("completion", shell))
     end
   end)
+
+  it("completes in bash", function()
+    local function completed(...)
+      return helper.shell(([[bash -s userns %s <<'END'
+        eval "$(%s)"
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _userns
+        printf '%%s\n' "${COMPREPLY[@]}"
+END]]):format(table.concat({ ... }, " "), line("completion", "bash"))).out
+    end
+    assert.equal("completion\n", completed "com")
+    assert.equal("bash\nzsh\nfish\n", completed("completion", "''"))
+    assert.equal("--json\n", completed("check", "--j"))
+    assert.matches("\n1\n", "\n" .. completed("enter", "1"))
+    assert.equal("\n", completed("enter", "/"), "names of files are bash's own")
+    local programs <const> = completed("run", "box.lua", "--", "un")
+    assert.matches("\nuname\n", "\n" .. programs)
+    assert.is_nil(("\n" .. programs):find "\nuntil\n", "a word of the shell's")
+  end)
 end)

@@ -53,7 +53,8 @@ _userns() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
-        ((i < COMP_CWORD - 1)) || mapfile -t COMPREPLY < <(compgen -c -- "$word")
+        ((i < COMP_CWORD - 1)) || mapfile -t COMPREPLY < <(
+          comm -23 <(compgen -c -- "$word" | sort -u) <(compgen -k -- "$word" | sort -u))
         return
         ;;
       -*) ;;
@@ -68,12 +69,15 @@ _userns() {
 complete -o bashdefault -o default -F _userns userns
 ]=]
 
+local BASH_KINDS <const> = { target = "$(cd /proc && echo [0-9]*)" }
+
 function complete.bash()
   local cases <const> = of_commands(function(command)
-    local words <const> = words_of(command)
+    local words <const>, operand <const> = words_of(command), command.operands[1] or {}
+    local values <const> = words and quote(words) or BASH_KINDS[operand.kind]
     return {
       ("%s:-*) words=%s ;;"):format(command.name, quote(names(command.options, "--"))),
-      words and ("%s:*) words=%s ;;"):format(command.name, quote(words)),
+      values and ("%s:*) words=%s ;;"):format(command.name, values),
     }
   end)
   cases[#cases + 1] = (":-*) words=%s ;;"):format(quote(names(grammar.options, "--")))
