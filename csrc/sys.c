@@ -77,6 +77,8 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_prctl(L);
     userns_open_probe(L);
     userns_open_caps(L);
+    userns_open_capsets(L);
+    userns_open_captext(L);
     userns_open_seccomp(L);
     userns_open_filter(L);
     userns_open_landlock(L);

@@ -5,7 +5,9 @@
 
 #include "compat.h"
 
-void userns_open_caps(lua_State *L);      /* capabilities, through libcap */
+void userns_open_caps(lua_State *L);      /* names of capabilities */
+void userns_open_capsets(lua_State *L);   /* capabilities, through libcap */
+void userns_open_captext(lua_State *L);   /* capabilities as text, of files */
 void userns_open_clone(lua_State *L);     /* clone with a Lua function */
 void userns_open_directory(lua_State *L); /* directories by descriptor */
 void userns_open_error(lua_State *L);     /* the error object */

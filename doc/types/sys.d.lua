@@ -536,6 +536,19 @@ function sys.drop_bounding(caps) end
 ---See capabilities(7).
 function sys.set_ambient(caps) end
 
+---The secure bits of the calling thread.
+---@return string[]|nil words of noroot, no_setuid_fixup, keep_caps, no_cap_ambient_raise, exec_restrict_file, exec_deny_interactive, and the same with _locked
+---@return userns.Error? err
+---See capabilities(7).
+function sys.get_securebits() end
+
+---Makes these the secure bits of the calling thread, and no others.
+---@param words string|string[] as get_securebits returns them
+---@return true|nil ok
+---@return userns.Error? err EPERM without CAP_SETPCAP, or against a lock
+---See capabilities(7).
+function sys.set_securebits(words) end
+
 ---Capability sets as libcap writes them: "cap_net_raw=ep".
 ---@param whose? integer|"self"|table a process or thread (the calling thread if absent), or sets: effective, permitted, inheritable
 ---@return string|nil text
@@ -581,19 +594,6 @@ function sys.cap_number(name) end
 ---@return integer number
 ---See cap_max_bits(3).
 function sys.last_cap() end
-
----The secure bits of the calling thread.
----@return string[]|nil words of noroot, no_setuid_fixup, keep_caps, no_cap_ambient_raise, exec_restrict_file, exec_deny_interactive, and the same with _locked
----@return userns.Error? err
----See capabilities(7).
-function sys.get_securebits() end
-
----Makes these the secure bits of the calling thread, and no others.
----@param words string|string[] as get_securebits returns them
----@return true|nil ok
----@return userns.Error? err EPERM without CAP_SETPCAP, or against a lock
----See capabilities(7).
-function sys.set_securebits(words) end
 
 ---Reads an attribute of the caller, or sets it where a value is given.
 ---"no_new_privs" (true; never to be undone), "pdeathsig" (a signal, or false:
