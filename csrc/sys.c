@@ -51,6 +51,14 @@ void userns_new_type(lua_State *L, const char *name,
     lua_pop(L, 1);
 }
 
+void userns_add_methods(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    luaL_getmetatable(L, name);
+    lua_getfield(L, -1, "__index");
+    luaL_setfuncs(L, methods, 0);
+    lua_pop(L, 2);
+}
+
 /* One table, filled part by part. */
 int luaopen_userns_sys(lua_State *L)
 {
@@ -69,6 +77,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_prepared(L);
     userns_open_namespace(L);
     userns_open_netlink(L);
+    userns_open_ip(L);
     userns_open_uts(L);
     userns_open_idmap(L);
     userns_open_mount(L);

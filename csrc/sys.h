@@ -17,6 +17,7 @@ void userns_open_file(lua_State *L);      /* what files are */
 void userns_open_filter(lua_State *L);    /* filters, through libseccomp */
 void userns_open_identity(lua_State *L);  /* ids, groups, umask */
 void userns_open_idmap(lua_State *L);     /* uid_map, gid_map, setgroups */
+void userns_open_ip(lua_State *L);        /* internet addresses */
 void userns_open_landlock(lua_State *L);  /* Landlock */
 void userns_open_launch(lua_State *L);    /* an arena becomes a child */
 void userns_open_mount(lua_State *L);     /* mount, umount, pivot_root */
@@ -38,5 +39,9 @@ void userns_open_words(lua_State *L);     /* the words of settings */
 /* Adds a metatable to the registry; methods may be NULL: it has none. */
 void userns_new_type(lua_State *L, const char *name,
                      const luaL_Reg *metamethods, const luaL_Reg *methods);
+
+/* Gives a type that has methods more of them. */
+void userns_add_methods(lua_State *L, const char *name,
+                        const luaL_Reg *methods);
 
 #endif

@@ -45,7 +45,7 @@ end
 -- The order in which a reader meets the parts of userns.sys; others follow.
 local ORDER <const> = {
   "clone", "namespace", "idmap", "uts", "identity", "capsets", "captext", "caps", "prctl", "seccomp", "filter", "mount",
-  "mountfd", "netlink", "process", "exec", "fd", "error", "pack", "launch", "prepared",
+  "mountfd", "netlink", "ip", "process", "exec", "fd", "error", "pack", "launch", "prepared",
 }
 
 local function place(name)
