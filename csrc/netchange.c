@@ -11,8 +11,8 @@
 
 #include "check.h"
 #include "ip.h"
+#include "namespace.h"
 #include "netlink.h"
-#include "target.h"
 
 static int answer(lua_State *L, struct rtnl *r, long result, const char *op,
                   const char *path)

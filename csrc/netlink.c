@@ -10,9 +10,9 @@
 #include "check.h"
 #include "error.h"
 #include "fd.h"
+#include "namespace.h"
 #include "netlink.h"
 #include "sys.h"
-#include "target.h"
 
 #define METATABLE "userns.netlink"
 

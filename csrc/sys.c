@@ -76,6 +76,7 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_launch(L);
     userns_open_prepared(L);
     userns_open_namespace(L);
+    userns_open_nslist(L);
     userns_open_netlink(L);
     userns_open_ip(L);
     userns_open_uts(L);

@@ -24,6 +24,7 @@ void userns_open_mount(lua_State *L);     /* mount, umount, pivot_root */
 void userns_open_mountfd(lua_State *L);   /* mounts as descriptors */
 void userns_open_namespace(lua_State *L); /* unshare, setns, handles */
 void userns_open_netlink(lua_State *L);   /* interfaces, addresses, routes */
+void userns_open_nslist(lua_State *L);    /* types of namespace, processes */
 void userns_open_pack(lua_State *L);      /* a plan becomes an arena */
 void userns_open_pidfd(lua_State *L);     /* what a pidfd tells */
 void userns_open_prctl(lua_State *L);     /* prctl in words */
