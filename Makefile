@@ -71,8 +71,9 @@ MODULE_LDLIBS := $(addprefix -L,$(LIBCAP_LIBDIR) $(LIBSECCOMP_LIBDIR)) -lcap \
 MODULE := $(BUILD)/userns/sys.so
 INIT := $(BUILD)/userns/userns-init
 
+NOT_IN_MODULE := csrc/init.c $(if $(WITH_LIBSECCOMP),,csrc/bpf.c)
 MODULE_OBJECTS := $(patsubst csrc/%.c,$(BUILD)/obj/%.o, \
-	$(filter-out csrc/init.c,$(wildcard csrc/*.c)))
+	$(filter-out $(NOT_IN_MODULE),$(wildcard csrc/*.c)))
 STEP_FILES := $(notdir $(basename $(wildcard csrc/step*.c)))
 STEP_OBJECTS := $(STEP_FILES:%=$(BUILD)/obj/%.o)
 INIT_OBJECTS := $(BUILD)/init/init.o $(STEP_FILES:%=$(BUILD)/init/%.o)

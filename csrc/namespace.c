@@ -1,39 +1,24 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "error.h"
 #include "fd.h"
+#include "namespace.h"
 #include "nstype.h"
 #include "sys.h"
 #include "target.h"
 
 #define METATABLE "userns.namespace"
-#define DIRECTORY "userns.directory"
-
-/* Two descriptors are of one namespace when device and inode are the same. */
-struct handle {
-    int fd; /* -1 when closed */
-    const struct nstype *type;
-    dev_t dev;
-    ino_t ino;
-};
 
 static int check_flags(lua_State *L, int arg)
 {
@@ -101,30 +86,30 @@ static int sys_setns(lua_State *L)
     return userns_result(L, result, "setns", "setns", target.path);
 }
 
-static struct handle *push_closed(lua_State *L)
+static struct nshandle *push_closed(lua_State *L)
 {
-    struct handle *ns = lua_newuserdatauv(L, sizeof *ns, 0);
-    *ns = (struct handle){.fd = -1};
+    struct nshandle *ns = lua_newuserdatauv(L, sizeof *ns, 0);
+    *ns = (struct nshandle){.fd = -1};
     luaL_setmetatable(L, METATABLE);
     return ns;
 }
 
-static struct handle *check_namespace(lua_State *L, int arg)
+struct nshandle *userns_check_namespace(lua_State *L, int arg)
 {
-    struct handle *ns = luaL_checkudata(L, arg, METATABLE);
+    struct nshandle *ns = luaL_checkudata(L, arg, METATABLE);
     luaL_argcheck(L, ns->fd >= 0, arg, "closed namespace handle");
     return ns;
 }
 
 int userns_namespace_fd(lua_State *L, int arg)
 {
-    const struct handle *ns = luaL_testudata(L, arg, METATABLE);
-    return ns == NULL ? -1 : check_namespace(L, arg)->fd;
+    const struct nshandle *ns = luaL_testudata(L, arg, METATABLE);
+    return ns == NULL ? -1 : userns_check_namespace(L, arg)->fd;
 }
 
 /* Fills in what the descriptor is of.  -1 with errno: ENOTTY for what is none
    of the namespaces there are. */
-static int identify(struct handle *ns)
+static int identify(struct nshandle *ns)
 {
     struct stat file;
     int flag = ioctl(ns->fd, NS_GET_NSTYPE);
@@ -138,7 +123,7 @@ static int identify(struct handle *ns)
 }
 
 /* Takes fd over, if it is a namespace's.  -1 with errno, as for fd -1. */
-static int adopt(struct handle *ns, int fd)
+static int adopt(struct nshandle *ns, int fd)
 {
     ns->fd = userns_above_stdio(fd);
     if (ns->fd < 0)
@@ -187,7 +172,7 @@ static int fail_type(lua_State *L, int errnum, const char *path,
     return 2;
 }
 
-static int fail_mismatch(lua_State *L, struct handle *ns,
+static int fail_mismatch(lua_State *L, struct nshandle *ns,
                          const struct nstype *type, const char *path)
 {
     const char *message = lua_pushfstring(L, "a %s namespace, not %s",
@@ -206,7 +191,7 @@ static int push_namespace(lua_State *L, const struct nstype *type, int arg)
         userns_process_path(target, "thread-self", type->file, process_path);
         path = process_path;
     }
-    struct handle *ns = push_closed(L);
+    struct nshandle *ns = push_closed(L);
     int fd = open_target(target, path, &call);
     if (fd < 0)
         return userns_refuse(L, "namespace", call, errno, path);
@@ -242,7 +227,7 @@ static int sys_namespace(lua_State *L)
  */
 static int namespace_id(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)check_namespace(L, 1)->ino);
+    lua_pushinteger(L, (lua_Integer)userns_check_namespace(L, 1)->ino);
     return 1;
 }
 
@@ -253,7 +238,7 @@ static int namespace_id(lua_State *L)
  */
 static int namespace_type(lua_State *L)
 {
-    lua_pushstring(L, check_namespace(L, 1)->type->name);
+    lua_pushstring(L, userns_check_namespace(L, 1)->type->name);
     return 1;
 }
 
@@ -266,7 +251,7 @@ static int namespace_type(lua_State *L)
  */
 static int namespace_owner(lua_State *L)
 {
-    const struct handle *ns = check_namespace(L, 1);
+    const struct nshandle *ns = userns_check_namespace(L, 1);
     uid_t uid;
     int owner = -1;
     int fd = ns->fd;
@@ -282,8 +267,8 @@ static int namespace_owner(lua_State *L)
 
 static int push_related(lua_State *L, unsigned long request, const char *op)
 {
-    const struct handle *ns = check_namespace(L, 1);
-    struct handle *related = push_closed(L);
+    const struct nshandle *ns = userns_check_namespace(L, 1);
+    struct nshandle *related = push_closed(L);
     if (adopt(related, ioctl(ns->fd, request)) < 0)
         return userns_fail(L, op, "ioctl", errno, /* path= */ NULL);
     return 1;
@@ -333,125 +318,11 @@ static int count_ancestors(int fd)
  */
 static int namespace_level(lua_State *L)
 {
-    int level = count_ancestors(check_namespace(L, 1)->fd);
+    int level = count_ancestors(userns_check_namespace(L, 1)->fd);
     if (level < 0)
         return userns_fail(L, "level", "ioctl", errno, /* path= */ NULL);
     lua_pushinteger(L, level);
     return 1;
-}
-
-/* A path that leads to an open file without looking its name up again. */
-static void magic_path(int fd, char ret_path[USERNS_PROC_PATH])
-{
-    (void)snprintf(ret_path, USERNS_PROC_PATH, "/proc/thread-self/fd/%d", fd);
-}
-
-/* The file to mount on: a new one, or the one there is. */
-static int open_place(const char *path, bool *ret_created)
-{
-    int fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, /* mode= */ 0);
-    *ret_created = fd >= 0;
-    if (fd < 0 && errno == EEXIST)
-        fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    return fd;
-}
-
-/* A pin is not put over a symbolic link, nor over another pin, which it would
-   hide.  0 or an errno. */
-static int place_error(int place)
-{
-    struct stat file;
-    struct statfs fs;
-    if (fstat(place, &file) < 0 || fstatfs(place, &fs) < 0)
-        return errno;
-    if (S_ISLNK(file.st_mode))
-        return ELOOP;
-    return fs.f_type == NSFS_MAGIC ? EBUSY : 0;
-}
-
-static int attach(int fd, int place)
-{
-    char source[USERNS_PROC_PATH];
-    char target[USERNS_PROC_PATH];
-    magic_path(fd, source);
-    magic_path(place, target);
-    errno = place_error(place);
-    return errno != 0 ? -1
-                      : mount(source, target, /* type= */ NULL, MS_BIND,
-                              /* data= */ NULL);
-}
-
-/***
- * Keeps the namespace alive without a process: mounts its file on a path, which
- * is created when missing and removed again when that fails.  A mount namespace
- * can only be pinned from an older one (else EINVAL).
- * @param path string
- * @return true|nil ok
- * @return userns.Error? err EBUSY where a namespace is pinned already
- * @source namespaces(7)
- */
-static int namespace_pin(lua_State *L)
-{
-    const struct handle *ns = check_namespace(L, 1);
-    const char *path = userns_check_text(L, 2);
-    bool created;
-    int place = open_place(path, &created);
-    if (place < 0)
-        return userns_fail(L, "pin", "open", errno, path);
-    int errnum = attach(ns->fd, place) < 0 ? errno : 0;
-    userns_close_fd(&place);
-    if (errnum != 0 && created)
-        (void)unlink(path);
-    if (errnum != 0)
-        return userns_refuse(L, "pin", "mount", errnum, path);
-    lua_pushboolean(L, true);
-    return 1;
-}
-
-static int detach(const struct handle *ns, int place)
-{
-    struct stat file;
-    char target[USERNS_PROC_PATH];
-    if (fstat(place, &file) < 0)
-        return -1;
-    if (file.st_dev != ns->dev || file.st_ino != ns->ino) {
-        errno = EINVAL;
-        return -1;
-    }
-    magic_path(place, target);
-    /* Without MNT_DETACH our own descriptor would keep the mount busy. */
-    return umount2(target, MNT_DETACH);
-}
-
-/* Removes nothing but what pin could have created. */
-static int remove_empty(const char *path)
-{
-    struct stat file;
-    if (lstat(path, &file) < 0)
-        return -1;
-    return S_ISREG(file.st_mode) && file.st_size == 0 ? unlink(path) : 0;
-}
-
-/***
- * Undoes pin: unmounts this namespace from a path and removes the empty file
- * below.
- * @param path string
- * @return true|nil ok
- * @return userns.Error? err EINVAL where this namespace is not pinned
- * @source namespaces(7)
- */
-static int namespace_unpin(lua_State *L)
-{
-    const struct handle *ns = check_namespace(L, 1);
-    const char *path = userns_check_text(L, 2);
-    int place = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (place < 0)
-        return userns_fail(L, "unpin", "open", errno, path);
-    int result = detach(ns, place);
-    userns_close_fd(&place);
-    if (result < 0)
-        return userns_fail(L, "unpin", "umount2", errno, path);
-    return userns_result(L, remove_empty(path), "unpin", "unlink", path);
 }
 
 /***
@@ -461,7 +332,7 @@ static int namespace_unpin(lua_State *L)
  */
 static int namespace_fileno(lua_State *L)
 {
-    lua_pushinteger(L, check_namespace(L, 1)->fd);
+    lua_pushinteger(L, userns_check_namespace(L, 1)->fd);
     return 1;
 }
 
@@ -472,7 +343,7 @@ static int namespace_fileno(lua_State *L)
  */
 static int namespace_close(lua_State *L)
 {
-    struct handle *ns = luaL_checkudata(L, 1, METATABLE);
+    struct nshandle *ns = luaL_checkudata(L, 1, METATABLE);
     userns_close_fd(&ns->fd);
     lua_pushboolean(L, true);
     return 1;
@@ -480,7 +351,7 @@ static int namespace_close(lua_State *L)
 
 static int namespace_tostring(lua_State *L)
 {
-    const struct handle *ns = luaL_checkudata(L, 1, METATABLE);
+    const struct nshandle *ns = luaL_checkudata(L, 1, METATABLE);
     if (ns->fd < 0)
         lua_pushliteral(L, METATABLE " (closed)");
     else
@@ -492,73 +363,10 @@ static int namespace_tostring(lua_State *L)
 /* A closed handle equals only itself: its inode may be another's by now. */
 static int namespace_eq(lua_State *L)
 {
-    const struct handle *a = luaL_testudata(L, 1, METATABLE);
-    const struct handle *b = luaL_testudata(L, 2, METATABLE);
+    const struct nshandle *a = luaL_testudata(L, 1, METATABLE);
+    const struct nshandle *b = luaL_testudata(L, 2, METATABLE);
     lua_pushboolean(L, a != NULL && b != NULL && a->fd >= 0 && b->fd >= 0 &&
                            a->dev == b->dev && a->ino == b->ino);
-    return 1;
-}
-
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        (void)closedir(*directory);
-    *directory = NULL;
-}
-
-static int directory_gc(lua_State *L)
-{
-    close_directory(luaL_checkudata(L, 1, DIRECTORY));
-    return 0;
-}
-
-static DIR **push_directory(lua_State *L)
-{
-    DIR **directory = lua_newuserdatauv(L, sizeof(DIR *), 0);
-    *directory = NULL;
-    luaL_setmetatable(L, DIRECTORY);
-    return directory;
-}
-
-/***
- * The kinds of namespace there are; what makes others comes first.
- * @return string[] types as in /proc/PID/ns
- * @source namespaces(7)
- */
-static int sys_namespace_types(lua_State *L)
-{
-    lua_newtable(L);
-    for (lua_Integer i = 0; userns_nstypes[i].name != NULL; i++) {
-        lua_pushstring(L, userns_nstypes[i].name);
-        lua_rawseti(L, -2, i + 1);
-    }
-    return 1;
-}
-
-/***
- * The pids of the processes that /proc shows, in ascending order.
- * @return integer[]|nil pids
- * @return userns.Error? err
- * @source proc(5)
- */
-static int sys_processes(lua_State *L)
-{
-    const struct dirent *entry;
-    lua_Integer count = 0;
-    lua_newtable(L);
-    DIR **directory = push_directory(L);
-    *directory = opendir("/proc");
-    if (*directory == NULL)
-        return userns_fail(L, "processes", "open", errno, "/proc");
-    while ((entry = readdir(*directory)) != NULL) {
-        long pid = strtol(entry->d_name, /* end= */ NULL, 10);
-        if (pid > 0) {
-            lua_pushinteger(L, pid);
-            lua_rawseti(L, -3, ++count);
-        }
-    }
-    close_directory(directory);
-    lua_pop(L, 1);
     return 1;
 }
 
@@ -571,8 +379,6 @@ static void new_metatable(lua_State *L)
         {"parent", namespace_parent},
         {"userns", namespace_userns},
         {"level", namespace_level},
-        {"pin", namespace_pin},
-        {"unpin", namespace_unpin},
         {"fileno", namespace_fileno},
         {"close", namespace_close},
         {NULL, NULL},
@@ -585,19 +391,17 @@ static void new_metatable(lua_State *L)
         {NULL, NULL},
     };
     userns_new_type(L, METATABLE, metamethods, methods);
+    userns_add_methods(L, METATABLE, userns_namespace_pins);
 }
 
 void userns_open_namespace(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"unshare", sys_unshare},     {"setns", sys_setns},
-        {"namespace", sys_namespace}, {"namespace_types", sys_namespace_types},
-        {"processes", sys_processes}, {NULL, NULL},
+        {"unshare", sys_unshare},
+        {"setns", sys_setns},
+        {"namespace", sys_namespace},
+        {NULL, NULL},
     };
     new_metatable(L);
-    luaL_newmetatable(L, DIRECTORY);
-    lua_pushcfunction(L, directory_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);
 }

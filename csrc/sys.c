@@ -51,6 +51,14 @@ void userns_new_type(lua_State *L, const char *name,
     lua_pop(L, 1);
 }
 
+void userns_add_methods(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    luaL_getmetatable(L, name);
+    lua_getfield(L, -1, "__index");
+    luaL_setfuncs(L, methods, 0);
+    lua_pop(L, 2);
+}
+
 /* One table, filled part by part. */
 int luaopen_userns_sys(lua_State *L)
 {
@@ -68,7 +76,9 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_launch(L);
     userns_open_prepared(L);
     userns_open_namespace(L);
+    userns_open_nslist(L);
     userns_open_netlink(L);
+    userns_open_ip(L);
     userns_open_uts(L);
     userns_open_idmap(L);
     userns_open_mount(L);
@@ -77,6 +87,8 @@ int luaopen_userns_sys(lua_State *L)
     userns_open_prctl(L);
     userns_open_probe(L);
     userns_open_caps(L);
+    userns_open_capsets(L);
+    userns_open_captext(L);
     userns_open_seccomp(L);
     userns_open_filter(L);
     userns_open_landlock(L);

@@ -5,7 +5,9 @@
 
 #include "compat.h"
 
-void userns_open_caps(lua_State *L);      /* capabilities, through libcap */
+void userns_open_caps(lua_State *L);      /* names of capabilities */
+void userns_open_capsets(lua_State *L);   /* capabilities, through libcap */
+void userns_open_captext(lua_State *L);   /* capabilities as text, of files */
 void userns_open_clone(lua_State *L);     /* clone with a Lua function */
 void userns_open_directory(lua_State *L); /* directories by descriptor */
 void userns_open_error(lua_State *L);     /* the error object */
@@ -15,12 +17,14 @@ void userns_open_file(lua_State *L);      /* what files are */
 void userns_open_filter(lua_State *L);    /* filters, through libseccomp */
 void userns_open_identity(lua_State *L);  /* ids, groups, umask */
 void userns_open_idmap(lua_State *L);     /* uid_map, gid_map, setgroups */
+void userns_open_ip(lua_State *L);        /* internet addresses */
 void userns_open_landlock(lua_State *L);  /* Landlock */
 void userns_open_launch(lua_State *L);    /* an arena becomes a child */
 void userns_open_mount(lua_State *L);     /* mount, umount, pivot_root */
 void userns_open_mountfd(lua_State *L);   /* mounts as descriptors */
 void userns_open_namespace(lua_State *L); /* unshare, setns, handles */
 void userns_open_netlink(lua_State *L);   /* interfaces, addresses, routes */
+void userns_open_nslist(lua_State *L);    /* types of namespace, processes */
 void userns_open_pack(lua_State *L);      /* a plan becomes an arena */
 void userns_open_pidfd(lua_State *L);     /* what a pidfd tells */
 void userns_open_prctl(lua_State *L);     /* prctl in words */
@@ -36,5 +40,9 @@ void userns_open_words(lua_State *L);     /* the words of settings */
 /* Adds a metatable to the registry; methods may be NULL: it has none. */
 void userns_new_type(lua_State *L, const char *name,
                      const luaL_Reg *metamethods, const luaL_Reg *methods);
+
+/* Gives a type that has methods more of them. */
+void userns_add_methods(lua_State *L, const char *name,
+                        const luaL_Reg *methods);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "fd.h"
+#include "namespace.h"
 #include "target.h"
 
 static bool is_object(lua_State *L, int arg)

@@ -24,14 +24,6 @@ struct target {
 struct target userns_check_target(lua_State *L, int arg);
 struct target userns_check_process(lua_State *L, int arg);
 
-/* The descriptor of a namespace handle, which must be open; -1 for a value that
-   is no namespace handle. */
-int userns_namespace_fd(lua_State *L, int arg);
-
-/* Pushes a handle on the namespace of a type that the target at arg is of, and
-   returns 1; else nil and an error, and returns 2. */
-int userns_push_namespace(lua_State *L, const char *type, int arg);
-
 /* Room for /proc/PID/FILE with any pid and any file asked for here. */
 enum { USERNS_PROC_PATH = 64 };
 

@@ -44,8 +44,8 @@ end
 
 -- The order in which a reader meets the parts of userns.sys; others follow.
 local ORDER <const> = {
-  "clone", "namespace", "idmap", "uts", "identity", "caps", "prctl", "seccomp", "filter", "mount", "mountfd", "netlink",
-  "process", "exec", "fd", "error", "pack", "launch", "prepared",
+  "clone", "namespace", "nslist", "idmap", "uts", "identity", "capsets", "captext", "caps", "prctl", "seccomp",
+  "filter", "mount", "mountfd", "netlink", "ip", "process", "exec", "fd", "error", "pack", "launch", "prepared",
 }
 
 local function place(name)

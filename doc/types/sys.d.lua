@@ -265,13 +265,6 @@ function netlink:link_set(interface, link) end
 ---See rtnetlink(7).
 function netlink:link_del(interface) end
 
----The index of an interface, which no other gets when it is gone.
----@param name string
----@return integer|nil index
----@return userns.Error? err ENODEV
----See netdevice(7).
-function netlink:link_index(name) end
-
 ---Gives an interface an address.
 ---@param interface string|integer its name or its index
 ---@param address string with the bits that name its network: "10.0.0.1/24"
@@ -286,6 +279,13 @@ function netlink:address_add(interface, address) end
 ---@return userns.Error? err ENODEV, EEXIST, EPERM; ENETUNREACH for a via that no address of the interface's leads to
 ---See rtnetlink(7).
 function netlink:route_add(route) end
+
+---The index of an interface, which no other gets when it is gone.
+---@param name string
+---@return integer|nil index
+---@return userns.Error? err ENODEV
+---See netdevice(7).
+function netlink:link_index(name) end
 
 ---The interfaces that there are. master is the index of the bridge that one is
 ---a port of.
@@ -536,6 +536,19 @@ function sys.drop_bounding(caps) end
 ---See capabilities(7).
 function sys.set_ambient(caps) end
 
+---The secure bits of the calling thread.
+---@return string[]|nil words of noroot, no_setuid_fixup, keep_caps, no_cap_ambient_raise, exec_restrict_file, exec_deny_interactive, and the same with _locked
+---@return userns.Error? err
+---See capabilities(7).
+function sys.get_securebits() end
+
+---Makes these the secure bits of the calling thread, and no others.
+---@param words string|string[] as get_securebits returns them
+---@return true|nil ok
+---@return userns.Error? err EPERM without CAP_SETPCAP, or against a lock
+---See capabilities(7).
+function sys.set_securebits(words) end
+
 ---Capability sets as libcap writes them: "cap_net_raw=ep".
 ---@param whose? integer|"self"|table a process or thread (the calling thread if absent), or sets: effective, permitted, inheritable
 ---@return string|nil text
@@ -581,19 +594,6 @@ function sys.cap_number(name) end
 ---@return integer number
 ---See cap_max_bits(3).
 function sys.last_cap() end
-
----The secure bits of the calling thread.
----@return string[]|nil words of noroot, no_setuid_fixup, keep_caps, no_cap_ambient_raise, exec_restrict_file, exec_deny_interactive, and the same with _locked
----@return userns.Error? err
----See capabilities(7).
-function sys.get_securebits() end
-
----Makes these the secure bits of the calling thread, and no others.
----@param words string|string[] as get_securebits returns them
----@return true|nil ok
----@return userns.Error? err EPERM without CAP_SETPCAP, or against a lock
----See capabilities(7).
-function sys.set_securebits(words) end
 
 ---Reads an attribute of the caller, or sets it where a value is given.
 ---"no_new_privs" (true; never to be undone), "pdeathsig" (a signal, or false:
@@ -749,14 +749,6 @@ function sys.fsopen(type) end
 ---See fspick(2).
 function sys.fspick(place, options) end
 
----What the text of an internet address says: family is "inet" or "inet6",
----prefix the bits that name the network (all, where none are told), network
----whether the others are 0.
----@param text string "10.0.0.2/24", "fd00::2"
----@return { family: string, address: string, prefix: integer, network: boolean }? address nil for what is none
----See inet_pton(3).
-function sys.parse_address(text) end
-
 ---A handle on the interfaces, addresses and routes of a net namespace, the
 ---caller's own or another, which lives on while the handle is open.
 ---@param target? integer|string|file*|table|userns.Process|userns.Namespace
@@ -764,6 +756,14 @@ function sys.parse_address(text) end
 ---@return userns.Error? err EPERM for a namespace that the caller may not join
 ---See rtnetlink(7).
 function sys.netlink(target) end
+
+---What the text of an internet address says: family is "inet" or "inet6",
+---prefix the bits that name the network (all, where none are told), network
+---whether the others are 0.
+---@param text string "10.0.0.2/24", "fd00::2"
+---@return { family: string, address: string, prefix: integer, network: boolean }? address nil for what is none
+---See inet_pton(3).
+function sys.parse_address(text) end
 
 ---A handle for a process by its number; it is not killed with the handle.
 ---@param pid integer 1 or more

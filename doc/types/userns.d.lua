@@ -607,6 +607,16 @@ function namespace:userns() end
 ---See ioctl_ns(2).
 function namespace:level() end
 
+---The descriptor, which the handle goes on owning.
+---@return integer fd
+---See namespaces(7).
+function namespace:fileno() end
+
+---Closes the handle; the namespace lives on while anything else holds it.
+---@return true
+---See namespaces(7).
+function namespace:close() end
+
 ---Keeps the namespace alive without a process: mounts its file on a path, which
 ---is created when missing and removed again when that fails.  A mount namespace
 ---can only be pinned from an older one (else EINVAL).
@@ -623,16 +633,6 @@ function namespace:pin(path) end
 ---@return userns.Error? err EINVAL where this namespace is not pinned
 ---See namespaces(7).
 function namespace:unpin(path) end
-
----The descriptor, which the handle goes on owning.
----@return integer fd
----See namespaces(7).
-function namespace:fileno() end
-
----Closes the handle; the namespace lives on while anything else holds it.
----@return true
----See namespaces(7).
-function namespace:close() end
 
 ---@class userns.NamespaceInfo
 ---@field type string as in /proc/PID/ns
