@@ -216,8 +216,10 @@ uint64_t userns_check_words(lua_State *L, int arg, const struct word *words,
     if (!lua_istable(L, arg))
         return check_word(L, arg, arg, words, what);
     lua_Integer count = 0;
-    for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1), count++)
+    for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1), count++) {
+        luaL_argcheck(L, lua_isinteger(L, -2), arg, NO_HOLES);
         value |= check_word(L, arg, -1, words, what);
+    }
     luaL_argcheck(L, count == luaL_len(L, arg), arg, NO_HOLES);
     return value;
 }
