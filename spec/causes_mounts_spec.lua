@@ -66,6 +66,15 @@ describe("the cause of a mount's refusal is told:", function()
     end
   end)
 
+  it("who may not mount, and has no /proc", function()
+    check(NESTED .. [[
+      assert(sys.mount { target = "/proc", type = "tmpfs" })
+      assert(sys.unshare "user")
+      tell(sys.mount { target = D .. "/a", type = "tmpfs" })
+      tell(sys.mount { target = D .. "/a", type = "ext4" })
+    ]], { { "EPERM", "no_cap" }, { "EPERM", "either no_cap fs_not_userns" } })
+  end)
+
   it("Landlock on the host program", function()
     helper.write(directory .. "/inner.lua", [[
       local sys = require "userns.sys"

@@ -498,8 +498,8 @@ return {
     cause = "needs_userxattr", ops = OVERLAYS, codes = "EPERM",
     test = function(case)
       local given <const> = (layers(case) or {}).given or {}
-      return tried.is_nested(case) and (given.metacopy or given.redirect_dir or given.verity or given.nfs_export)
-        ~= nil
+      return (given.metacopy or given.redirect_dir or given.verity or given.nfs_export) ~= nil
+        and tried.is_nested(case)
     end,
     about = "options that store attributes only root of the first user namespace may write",
     why = "metacopy, redirect_dir and verity store attributes that only root of the first user namespace may write",
