@@ -313,7 +313,7 @@ static int sys_open(lua_State *L)
         return 1;
     int errnum = errno;
     /* what is not there, or is there already, tells all by itself */
-    return errnum == EACCES || errnum == EOVERFLOW
+    return errnum == EACCES || errnum == EOVERFLOW || errnum == ELOOP
                ? userns_refuse(L, "open", "open", errnum, path)
                : userns_fail(L, "open", "open", errnum, path);
 }

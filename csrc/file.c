@@ -149,11 +149,20 @@ static const struct word file_systems[] = {
     {NULL, 0},
 };
 
+#ifndef ST_NOSYMFOLLOW /* since Linux 5.10 */
+#define ST_NOSYMFOLLOW 0x2000
+#endif
+
 static const struct word mount_flags[] = {
-    {"ro", ST_RDONLY},         {"nosuid", ST_NOSUID},
-    {"nodev", ST_NODEV},       {"noexec", ST_NOEXEC},
-    {"noatime", ST_NOATIME},   {"nodiratime", ST_NODIRATIME},
-    {"relatime", ST_RELATIME}, {NULL, 0},
+    {"ro", ST_RDONLY},
+    {"nosuid", ST_NOSUID},
+    {"nodev", ST_NODEV},
+    {"noexec", ST_NOEXEC},
+    {"noatime", ST_NOATIME},
+    {"nodiratime", ST_NODIRATIME},
+    {"relatime", ST_RELATIME},
+    {"nosymfollow", ST_NOSYMFOLLOW},
+    {NULL, 0},
 };
 
 static void push_file_system(lua_State *L, uint64_t magic)
@@ -174,7 +183,7 @@ static void push_file_system(lua_State *L, uint64_t magic)
  *   open
  * @return { type: string, flags: table<string, boolean> }? file_system its
  * name, or the magic number in hexadecimal ("0x1021997"); ro, nosuid, nodev,
- * noexec, noatime, nodiratime, relatime
+ * noexec, noatime, nodiratime, relatime, nosymfollow
  * @return userns.Error? err ENOENT, EACCES, EBADF
  * @source statfs(2)
  */

@@ -74,7 +74,7 @@ static int namespace_pin(lua_State *L)
     bool created;
     int place = open_place(path, &created);
     if (place < 0)
-        return userns_fail(L, "pin", "open", errno, path);
+        return userns_refuse(L, "pin", "open", errno, path);
     int errnum = attach(ns->fd, place) < 0 ? errno : 0;
     userns_close_fd(&place);
     if (errnum != 0 && created)
@@ -123,11 +123,11 @@ static int namespace_unpin(lua_State *L)
     const char *path = userns_check_text(L, 2);
     int place = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (place < 0)
-        return userns_fail(L, "unpin", "open", errno, path);
+        return userns_refuse(L, "unpin", "open", errno, path);
     int result = detach(ns, place);
     userns_close_fd(&place);
     if (result < 0)
-        return userns_fail(L, "unpin", "umount2", errno, path);
+        return userns_refuse(L, "unpin", "umount2", errno, path);
     return userns_result(L, remove_empty(path), "unpin", "unlink", path);
 }
 

@@ -48,18 +48,31 @@ struct view {
     uint64_t resolve;
 };
 
-static long stat_at(const struct view *v, const char *path, uint64_t flags,
-                    struct statx *ret_st)
+static long open_at(const struct view *v, const char *path, uint64_t flags)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
                            .resolve = v->resolve};
-    long fd = LOOK(openat2, v->root, path, &how, sizeof how);
+    return LOOK(openat2, v->root, path, &how, sizeof how);
+}
+
+static long stat_at(const struct view *v, const char *path, uint64_t flags,
+                    struct statx *ret_st)
+{
+    long fd = open_at(v, path, flags);
     if (fd < 0)
         return fd;
     long error = LOOK(statx, fd, "", AT_EMPTY_PATH,
                       STATX_TYPE | STATX_MODE | STATX_UID | STATX_GID, ret_st);
     shut(fd);
     return error;
+}
+
+static bool is_there(const struct view *v, const char *path)
+{
+    long fd = open_at(v, path, O_NOFOLLOW);
+    if (fd >= 0)
+        shut(fd);
+    return fd >= 0;
 }
 
 static void note(struct found *f, const char *path, const struct statx *st)
@@ -79,14 +92,16 @@ static char *end_of_name(char *p)
     return p;
 }
 
-/* A link that leads nowhere stops by itself; what is below a directory that may
-   not be searched, or below no directory, is stopped by that. */
+/* A link that leads nowhere stops by itself, and so does what is there but does
+   not tell what it is (FUSE); what is below a directory that may not be
+   searched, or below no directory, is stopped by that. */
 static void note_obstacle(struct found *f, const struct view *v, char *part,
                           char *before, long error)
 {
     struct statx st = {0};
-    bool is_there = stat_at(v, part, O_NOFOLLOW, &st) == 0;
-    if (!is_there && (error == -EACCES || error == -ENOTDIR)) {
+    if (is_there(v, part) || (error != -EACCES && error != -ENOTDIR)) {
+        (void)stat_at(v, part, O_NOFOLLOW, &st);
+    } else {
         *before = '\0';
         part = before > part ? part : (char[]){v->root < 0 ? '.' : '/', '\0'};
         (void)stat_at(v, part, 0, &st);

@@ -87,6 +87,15 @@ describe("a setting is not made", function()
 end)
 
 describe("a terminal is not made", function()
+  it("where the mode of /dev/ptmx lets nobody open it", function()
+    check({ { "pty EACCES ptmx_mode", "ptmxmode=0000" } }, [[
+      tell(run({ mounts = {
+        { type = "tmpfs", target = "/dev" }, { type = "symlink", target = "/dev/ptmx", source = "pts/ptmx" },
+        { type = "devpts", target = "/dev/pts", ptmxmode = "0000" },
+      } }, { "/bin/true", terminal = true }))
+    ]])
+  end)
+
   it("of what is another file", function()
     check({ { "pty ENODEV ptmx_other" } }, [[
       tell(run({ root = { type = "tmpfs" }, mounts = {

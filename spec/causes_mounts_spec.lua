@@ -26,7 +26,7 @@ local function check(script, expected, wrapper)
     assert.same({ row[1], row[2] }, { one.code, one.cause }, ("%d: %s; %s"):format(i, one.why, one.hint))
     for j = 3, #row do
       local text <const> = one.why .. "; " .. one.hint
-      assert.is_truthy(text:find((row[j]:gsub("^D", directory)), 1, true), text)
+      assert.is_truthy(text:find((row[j]:gsub("%f[%w]D/", directory .. "/")), 1, true), text)
     end
   end
 end
@@ -64,6 +64,15 @@ describe("the cause of a mount's refusal is told:", function()
         tell(sys.chroot(D))
       ]], { { "EPERM", "no_cap", "no CAP_SYS_ADMIN" }, { "EPERM", "no_cap", "CAP_SYS_CHROOT" } })
     end
+  end)
+
+  it("who may not mount, and has no /proc", function()
+    check(NESTED .. [[
+      assert(sys.mount { target = "/proc", type = "tmpfs" })
+      assert(sys.unshare "user")
+      tell(sys.mount { target = D .. "/a", type = "tmpfs" })
+      tell(sys.mount { target = D .. "/a", type = "ext4" })
+    ]], { { "EPERM", "no_cap" }, { "EPERM", "either no_cap fs_not_userns" } })
   end)
 
   it("Landlock on the host program", function()
@@ -120,6 +129,18 @@ describe("the cause of a mount's refusal is told:", function()
   end)
 
   it("links that are not followed", function()
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/a", type = "tmpfs", options = "nosymfollow" })
+      assert(os.execute("ln -s /usr " .. D .. "/a/link"))
+      local link = D .. "/a/link"
+      tell(sys.open(link))
+      tell(sys.mount { source = link, target = D .. "/low", options = "bind" })
+      tell(run { mounts = { { type = "bind", source = link, target = "/mnt" } } })
+      tell(run({}, { "/bin/true", cwd = link }))
+    ]], {
+      { "ELOOP", "nosymfollow", "D/a/link' is a symbolic link on a mount with nosymfollow" },
+      { "ELOOP", "nosymfollow" }, { "ELOOP", "nosymfollow" }, { "ELOOP", "nosymfollow" },
+    })
     check([[
       tell(run({}, { "/bin/true", cwd = "/proc/self/cwd" }))
       tell(run { mounts = { { type = "tmpfs", target = "/proc/self/cwd" } } })
@@ -152,6 +173,28 @@ describe("the cause of a mount's refusal is told:", function()
     end
     directory = directory:gsub("/%.%./%.%./root$", "")
   end)
+
+  local fuse <const> = is_root and io.open "/dev/fuse"
+  if fuse then
+    fuse:close()
+    it("a FUSE of somebody else's, whom nobody serves yet", function()
+      check(ENTER .. [[
+        local fuse = assert(sys.open("/dev/fuse", "readwrite"))
+        local data = ("fd=%d,rootmode=40000,user_id=12345,group_id=12345"):format(fuse:fileno())
+        assert(sys.mount { target = D .. "/a", type = "fuse", data = data })
+        tell(sys.open(D .. "/a"))
+        tell(sys.mount { source = D .. "/a/x", target = D .. "/low", options = "bind" })
+        tell(run { mounts = { { type = "bind", source = D .. "/a", target = "/mnt" } } })
+        tell(run { mounts = { { type = "bind", source = D .. "/a/x", target = "/mnt" } } })
+        tell(run { root = D .. "/a" })
+        tell(run({}, { "/bin/true", cwd = D .. "/a" }))
+      ]], {
+        { "EACCES", "fuse_private", "D/a' is a FUSE file system for user id 12345 alone", "allow_other" },
+        { "EACCES", "fuse_private" }, { "EACCES", "fuse_private" }, { "EACCES", "fuse_private", "D/a'" },
+        { "EACCES", "fuse_private" }, { "EACCES", "fuse_private" },
+      })
+    end)
+  end
 
   it("what a process has that may not be looked into", function()
     check([[
@@ -295,6 +338,68 @@ describe("the cause of a mount's refusal is told:", function()
       assert(sys.unshare "mnt")
       tell(sys.mount { source = ("/proc/%d/root"):format(child.pid) .. D, target = D .. "/low", options = "bind" })
     ]], { { "EINVAL", "other_mntns", "another mount namespace" } })
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/a", type = "tmpfs" })
+      assert(sys.mount { target = D .. "/up", type = "tmpfs" })
+      local child = idle "mnt"
+      assert(child:ready())
+      local there = ("/proc/%d/root"):format(child.pid) .. D
+      tell(sys.umount(there .. "/a"))
+      tell(sys.move_mount(D .. "/up", there .. "/low"))
+      tell(sys.move_mount(there .. "/up", D .. "/low"))
+      tell(sys.mount_setattr(there .. "/a", { set = "noexec" }))
+      tell(sys.mount { target = there .. "/a", options = { "remount", "bind", "noexec" } })
+      tell(sys.mount { target = there .. "/low", type = "tmpfs" })
+    ]], {
+      { "EINVAL", "other_mntns", "D/a' is on", "unmount it there" }, { "EINVAL", "other_mntns", "D/low' is on" },
+      { "EINVAL", "other_mntns", "D/up' is on", "open_tree" }, { "EINVAL", "other_mntns" }, { "EINVAL", "other_mntns" },
+      { "EINVAL", "other_mntns", "do it there" },
+    })
+  end)
+
+  it("a mount namespace in itself, and pins", function()
+    check(ENTER .. [[
+      tell(sys.mount { source = "/proc/self/ns/mnt", target = D .. "/file", options = "bind" })
+      assert(sys.mount { source = "/proc/self/ns/net", target = D .. "/file", options = "bind" })
+      tell(assert(sys.namespace("mnt", "self")):pin(D .. "/a/pin"))
+      local net = assert(sys.namespace("net", "self"))
+      tell(net:pin(D .. "/none/pin"))
+      tell(net:pin(D .. "/a"))
+      tell(net:unpin(D .. "/none"))
+      tell(net:unpin(D .. "/a"))
+    ]], {
+      { "EINVAL", "mntns_loop", "older" }, { "EINVAL", "mntns_loop" }, { "ENOENT", "not_found", "D/none'" },
+      { "ENOTDIR", "type_mismatch", "D/a' is a directory" }, { "ENOENT", "not_found" },
+      { "EINVAL", "not_mount_point", "not pinned to 'D/a'" },
+    })
+  end)
+
+  it("moves that a place or an option forbids", function()
+    check(NESTED .. [[
+      assert(sys.mount { target = D .. "/a", type = "tmpfs" })
+      assert(sys.mount { target = D .. "/a", options = "unbindable" })
+      assert(sys.mount { target = D .. "/low", type = "tmpfs" })
+      assert(sys.mount { target = D .. "/low", options = "shared" })
+      assert(os.execute(("mkdir %s/low/x && ln -s a %s/link"):format(D, D)))
+      tell(sys.mount { source = D .. "/a", target = D .. "/low/x", options = "move" })
+      tell(sys.move_mount(assert(sys.open_tree(D .. "/file", { clone = true })), D .. "/mid"))
+      tell(sys.move_mount(assert(sys.open_tree(D .. "/mid")), D .. "/work"))
+      tell(sys.move_mount(D .. "/a", D .. "/low", { set_group = true }))
+      tell(sys.umount(D .. "/link", "nofollow"))
+    ]], {
+      { "EINVAL", "unbindable", "D/a' is unbindable", "D/low/x' is shared" }, { "EINVAL", "type_mismatch" },
+      { "EINVAL", "not_mount_point" }, { "EINVAL", "not_shared" },
+      { "EINVAL", "not_mount_point", "D/link' is no mount point, but a symbolic link" },
+    })
+    if helper.is_linux(6, 5) then
+      check(NESTED .. [[
+        local function beneath(place)
+          tell(sys.move_mount(assert(sys.open_tree(D .. "/up", { clone = true })), place, { beneath = true }))
+        end
+        beneath(D .. "/low")
+        beneath "/"
+      ]], { { "EINVAL", "not_mount_point", "put something beneath" }, { "EINVAL", "root_mount" } })
+    end
   end)
 
   it("files that are there already, are others by now, or do not fit", function()
@@ -495,6 +600,7 @@ describe("the cause of a mount's refusal is told:", function()
   -- ---- overlays ---------------------------------------------------------------
 
   it("layers that cannot be stacked", function()
+    assert(os.execute(("ln -s up %s/link"):format(directory)))
     check(NESTED .. [[
       local function overlay(data)
         tell(sys.mount { target = D .. "/mid", type = "overlay", data = (data:gsub("@", D)) })
@@ -505,6 +611,9 @@ describe("the cause of a mount's refusal is told:", function()
       overlay "upperdir=@/up,workdir=@/work,userxattr"
       overlay "lowerdir=@/low"
       overlay "lowerdir=@/a:@/a/b"
+      overlay "lowerdir=@/loop:@/a"
+      overlay "lowerdir=@/low,upperdir=@/up,workdir=@/link,userxattr"
+      overlay "lowerdir=@/low,upperdir=@/up,workdir=@/work,userxattr,metacopy=on"
       overlay "lowerdir=@/low,upperdir=@/up,workdir=@/up/w,userxattr"
       overlay "lowerdir=@/low,upperdir=/proc/fs,workdir=/proc/driver,userxattr"
       overlay "lowerdir=/sys:@/low"
@@ -519,7 +628,9 @@ describe("the cause of a mount's refusal is told:", function()
     ]], {
       { "ENOENT", "not_found", "D/none', the lower directory" }, { "EINVAL", "not_directory", "D/file" },
       { "EINVAL", "no_workdir" }, { "EINVAL", "no_lowerdir" }, { "EINVAL", "one_layer" },
-      { "ELOOP", "layers_overlap", "D/a/b' lies in" }, { "EINVAL", "layers_overlap", "D/up/w' lies in" },
+      { "ELOOP", "layers_overlap", "D/a/b' lies in" }, { "ELOOP", "symlink_loop", "D/loop'" },
+      { "EINVAL", "layers_overlap", "D/up' and 'D/link' are one directory" },
+      { "EINVAL", "option_conflict", "userxattr and metacopy=on" }, { "EINVAL", "layers_overlap", "D/up/w' lies in" },
       { "EINVAL", "upper_unsupported", "'/proc/fs' lies on proc" }, { "EINVAL", "locked_children", "/sys" },
       { "EINVAL", "fs_log", "Unknown parameter 'zebra'" }, { "EPERM", "needs_userxattr" },
       { "EINVAL", "work_elsewhere" }, { "EINVAL", "upper_unsupported", "lies on overlay" },
@@ -534,6 +645,7 @@ describe("the cause of a mount's refusal is told:", function()
       overlay { lower = D .. "/file", upper = "tmpfs" }
       overlay { lower = { D .. "/a", D .. "/a/b" } }
       overlay { lower = D .. "/low", upper = D .. "/up", work = D .. "/up/w" }
+      overlay { lower = D .. "/low", upper = D .. "/up", work = D .. "/link" }
       overlay { lower = D .. "/low", upper = D .. "/up", work = "/dev/shm" }
       overlay { lower = D .. "/low", upper = "/proc/fs", work = "/proc/driver" }
       overlay { lower = "/sys", upper = "tmpfs" }
@@ -542,7 +654,8 @@ describe("the cause of a mount's refusal is told:", function()
       overlay { lower = "/", upper = D .. "/up", work = D .. "/work" }
     ]], {
       { "ENOENT", "not_found", "D/none'" }, { "EINVAL", "not_directory", "D/file'" },
-      { "ELOOP", "layers_overlap", "D/a/b' lies in" }, { "EINVAL", "layers_overlap" }, { "EINVAL", "work_elsewhere" },
+      { "ELOOP", "layers_overlap", "D/a/b' lies in" }, { "EINVAL", "layers_overlap" },
+      { "EINVAL", "layers_overlap", "are one directory" }, { "EINVAL", "work_elsewhere" },
       { "EINVAL", "upper_unsupported", "proc" }, { "EINVAL", "locked_children" }, { "EINVAL", "layer_unsupported" },
       { "EINVAL", "layer_unsupported" }, { "EINVAL", "locked_children", "'/'" },
     })
@@ -593,6 +706,19 @@ describe("the cause of a mount's refusal is told:", function()
     end)
   end
 
+  if is_root then
+    it("layers that an overlay did not have at first", function()
+      check(ENTER .. [[
+        assert(sys.mount { target = D .. "/a", type = "tmpfs" })
+        assert(os.execute(("cd %s/a && mkdir up work"):format(D)))
+        local data = ("index=on,lowerdir=@/low,upperdir=@/a/up,workdir=@/a/work"):gsub("@", D)
+        assert(sys.mount { target = D .. "/mid", type = "overlay", data = data })
+        assert(sys.umount(D .. "/mid"))
+        tell(sys.mount { target = D .. "/mid", type = "overlay", data = (data:gsub("/low", "/up", 1)) })
+      ]], { { "ESTALE", "stale_layers", "index=on" } })
+    end)
+  end
+
   -- ---- ids and roots ------------------------------------------------------------
 
   it("ids that are not shifted", function()
@@ -606,8 +732,26 @@ describe("the cause of a mount's refusal is told:", function()
       assert(sys.mount { target = D .. "/mid", type = "tmpfs" })
       local tree = assert(sys.open_tree(D .. "/mid", { clone = true }))
       tell(sys.mount_setattr(tree, { userns = sys.namespace("user", "self") }))
-    ]], { { "EINVAL", "idmap_same_userns" } })
+      tell(sys.mount_setattr(tree, { userns = assert(sys.open "/proc/self/ns/net") }))
+      tell(sys.mount_setattr(tree, { userns = assert(sys.open(D .. "/file")) }))
+    ]], { { "EINVAL", "idmap_same_userns" }, { "EINVAL", "not_userns" }, { "EINVAL", "not_userns" } })
     if is_root then
+      check(ENTER .. [[
+        local function shifted(source, recursive)
+          local mount = { type = "bind", source = source, target = "/mnt", idmap = true, recursive = recursive }
+          tell(run { mounts = { mount } })
+        end
+        assert(sys.mount { target = D .. "/a", type = "devtmpfs" })
+        shifted(D .. "/a", false)
+        shifted(D .. "/none")
+        assert(sys.mount { target = D .. "/mid", type = "tmpfs" })
+        assert(sys.mkdirat(assert(sys.open(D .. "/mid", "directory")), "x"))
+        assert(sys.mount { target = D .. "/mid/x", type = "mqueue" })
+        shifted(D .. "/mid", true)
+      ]], {
+        { "EINVAL", "idmap_unsupported", "on devtmpfs" }, { "ENOENT", "not_found", "D/none'" },
+        { "EINVAL", "idmap_unsupported", "on mqueue, which 'D/mid/x' is on" },
+      })
       check(ENTER .. [[
         local child = mapped "user"
         local tree = assert(sys.open_tree(D, { clone = true }))
@@ -647,9 +791,11 @@ describe("the cause of a mount's refusal is told:", function()
       tell(sys.pivot_root(D .. "/up", D .. "/work"))
       assert(sys.mount { target = D .. "/work", type = "tmpfs" })
       tell(sys.pivot_root(D .. "/up", D .. "/work"))
+      assert(os.execute(": >" .. D .. "/up/file"))
       assert(sys.mount { target = "/", options = "rshared" })
       tell(sys.pivot_root(D .. "/up", D .. "/up"))
       assert(sys.mount { target = "/", options = "rprivate" })
+      tell(sys.pivot_root(D .. "/up", D .. "/up/file"))
       tell(sys.pivot_root("/proc", "/proc/fs"))
       tell(sys.chroot(D .. "/file"))
       assert(sys.chroot(D .. "/a"))
@@ -657,7 +803,8 @@ describe("the cause of a mount's refusal is told:", function()
     ]], {
       { "EINVAL", "not_mount_point", "D/up' is no mount point" }, { "ENOENT", "not_found" },
       { "EBUSY", "same_root" }, { "EINVAL", "old_outside", "D/work' is not below" }, { "EINVAL", "shared_parent" },
-      { "EINVAL", "locked", "'/proc' came from" }, { "ENOTDIR", "not_directory" }, { "EINVAL", "not_mount_point" },
+      { "ENOTDIR", "not_directory", "D/up/file' is no directory" }, { "EINVAL", "locked", "'/proc' came from" },
+      { "ENOTDIR", "not_directory" }, { "EINVAL", "not_mount_point" },
     })
     check(NESTED .. [[
       assert(sys.mount { source = D .. "/a", target = D .. "/a", options = "bind" })

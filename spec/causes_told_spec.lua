@@ -53,6 +53,63 @@ describe("the cause of what this kernel does not refuse is told:", function()
     assert.matches("2 here, and this one has 2", err.why)
   end)
 
+  --- A link or file of user 1000's in a directory, as user 1001 meets it.
+  local function kept(sysctl, switch, directory)
+    return {
+      access = function(path)
+        local stops <const> = sysctl == "protected_symlinks" and path == "/all/x"
+        return not stops or nil, stops and { code = "EACCES" } or nil
+      end,
+      ids = function()
+        return 1001, 1001
+      end,
+      read = function(path)
+        return path == "/proc/sys/fs/" .. sysctl and switch or nil
+      end,
+      stat = function(path, how)
+        local type <const> = (how or sysctl == "protected_regular") and (how and "symlink" or "file")
+        return path == "/all/x" and type and { type = type, mode = 511, uid = 1000, gid = 1000 }
+          or path ~= "/all/x" and { type = "directory", mode = directory, uid = 0, gid = 0 } or nil
+      end,
+    }
+  end
+
+  it("links and files of others in directories for all", function()
+    local function told(sysctl, switch, directory)
+      local err <const> = of_call(refused("open", "EACCES", "open"), { "/all/x", { "write", "create" } },
+        kept(sysctl, switch, directory))
+      return err.cause or err.causes[1].cause, err.why
+    end
+    local sticky <const>, open <const> = 1023, 511 -- 01777, 0777
+    local cause <const>, why <const> = told("protected_symlinks", "1\n", sticky)
+    assert.equal("protected_symlinks", cause)
+    assert.matches("'/all/x' is a link of another user's in '/all'", why, 1, true)
+    assert.not_equal("protected_symlinks", (told("protected_symlinks", "0\n", sticky)))
+    assert.not_equal("protected_symlinks", (told("protected_symlinks", "1\n", open)))
+    assert.is_nil(select(2, told("protected_symlinks", nil, sticky)))
+    assert.equal("protected_regular", (told("protected_regular", "2\n", sticky)))
+    assert.not_equal("protected_regular", (told("protected_regular", "0\n", sticky)))
+  end)
+
+  it("what is in use elsewhere", function()
+    local given <const> = {
+      mounts = function()
+        return { ROOTED, setmetatable({ id = 2, target = "/cg", type = "cgroup" }, { __index = ROOTED }) }
+      end,
+      read = function(path)
+        return path == "/proc/filesystems" and "nodev\tcgroup\n\text4\n" or nil
+      end,
+    }
+    local function told(mount)
+      return of_call(refused("mount", "EBUSY", "mount"), { mount }, given).cause
+    end
+    assert.equal("cgroup_in_use", told { target = "/cg", options = "remount", data = "cpu" })
+    assert.equal("cgroup_in_use", told { target = "/new", type = "cgroup", data = "cpu" })
+    assert.is_nil(told { target = "/cg", options = { "remount", "ro" } })
+    assert.equal("busy", told { target = "/", options = { "remount", "ro" } })
+    assert.equal("device_in_use", told { source = "/dev/sda", target = "/new", type = "ext4", options = "ro" })
+  end)
+
   it("a read-only proc in sight", function()
     local proc <const> = setmetatable({ id = 2, target = "/proc", type = "proc", options = { "ro" } },
       { __index = ROOTED })

@@ -968,7 +968,7 @@ function sys.mount_of(file) end
 
 ---What file system a file is on, and the flags of its mount.
 ---@param file string|integer|file*|userns.Fd|{ fd: integer } a path, or what is open
----@return { type: string, flags: table<string, boolean> }? file_system its name, or the magic number in hexadecimal ("0x1021997"); ro, nosuid, nodev, noexec, noatime, nodiratime, relatime
+---@return { type: string, flags: table<string, boolean> }? file_system its name, or the magic number in hexadecimal ("0x1021997"); ro, nosuid, nodev, noexec, noatime, nodiratime, relatime, nosymfollow
 ---@return userns.Error? err ENOENT, EACCES, EBADF
 ---See statfs(2).
 function sys.statfs(file) end

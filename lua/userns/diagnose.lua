@@ -201,6 +201,7 @@ local OPERANDS <const> = {
   open = { "path", "how" },
   open_tree = { "source", "options" },
   pidfd_open = { "target" },
+  pin = { "namespace", "target" },
   pivot_root = { "new", "old" },
   setgid = { "real", "effective", "saved" },
   setgroups = { "target", "value" },
@@ -208,6 +209,7 @@ local OPERANDS <const> = {
   setuid = { "real", "effective", "saved" },
   uid_map = { "target", "map" },
   umount = { "target", "flags" },
+  unpin = { "namespace", "target" },
   unshare = { "namespaces" },
 }
 

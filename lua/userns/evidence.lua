@@ -12,7 +12,7 @@ local evidence = {}
 
 ---@class userns.Source where evidence comes from; specs have their own
 ---@field read fun(path: string): string? text of a file
----@field stat fun(path: string): table?
+---@field stat fun(path: string, how: "nofollow"?): table?
 ---@field statfs fun(path: string): table?
 ---@field mount_of fun(path: string): table?
 ---@field access fun(path: string, how: string?): true?, userns.Error?
@@ -303,9 +303,10 @@ end
 
 --- What a file is.
 ---@param path string
+---@param how "nofollow"? a link itself
 ---@return table? as sys.stat's
-function methods:stat(path)
-  return (ask(self, "stat", path))
+function methods:stat(path, how)
+  return (ask(self, "stat", path, how))
 end
 
 --- What file system a file is on.
@@ -316,10 +317,13 @@ function methods:statfs(path)
 end
 
 --- Which mount a file is on.
----@param path string
+---@param file any a path, or what is open
 ---@return table? as sys.mount_of's
-function methods:mount_of(path)
-  return (ask(self, "mount_of", path))
+function methods:mount_of(file)
+  if type(file) ~= "string" then
+    return (self.source.mount_of(file))
+  end
+  return (ask(self, "mount_of", file))
 end
 
 --- The path of a program in the caller's PATH.

@@ -143,10 +143,10 @@ local ROWS <const> = {
   {
     cause = "fs_not_userns", ops = MADE, codes = "EPERM", syscalls = "mount fsconfig",
     test = function(case)
-      if not is_new(case) or not tried.is_nested(case) then
+      if not is_new(case) or FOR_USERS[type_of(case)] or not tried.is_nested(case) then
         return false
       end
-      return FOR_ROOT[type_of(case)] or not FOR_USERS[type_of(case)] and nil
+      return FOR_ROOT[type_of(case)] or nil
     end,
     about = "only root of the first user namespace mounts file systems of this type",
     why = function(case)
@@ -158,7 +158,7 @@ local ROWS <const> = {
   {
     cause = "too_revealing", ops = MADE, codes = "EPERM", syscalls = "mount fsmount",
     test = function(case)
-      if not is_new(case) or not tried.is_nested(case) or type_of(case) ~= "proc" and type_of(case) ~= "sysfs" then
+      if not is_new(case) or type_of(case) ~= "proc" and type_of(case) ~= "sysfs" or not tried.is_nested(case) then
         return false
       end
       local places <const>, seen, readonly = covered(case)

@@ -47,20 +47,51 @@ local function is_unbindable(case)
   return mount ~= nil and mount.unbindable
 end
 
---- Whether a path leads into another mount namespace, as below /proc/PID/root.
-local function is_foreign(case)
+--- Whether a path leads into another mount namespace, as below /proc/PID/root; a
+--- namespace's own file lies in none.
+local function is_foreign(case, path)
+  return case.evidence:mount_holding(path) == nil and (case.evidence:statfs(path) or {}).type ~= "nsfs"
+end
+
+--- The path that leads into another mount namespace. That of a plan's target is known
+--- to the container alone.
+local function foreign(case)
   local a <const> = made(case)
-  local on <const> = a.source and case.evidence:mount_of(a.source)
-  if not a.copies or not on then
-    return false
+  local source <const>, target <const> = (a.copies or a.kind == "move") and a.source, case.arguments and a.target
+  for _, path in ipairs { source or false, target or false } do
+    if path and is_foreign(case, path) then
+      return path
+    end
   end
-  return case.evidence:mount_holding(a.source) == nil
 end
 
 --- The mount that the one at a path lies on.
 local function parent_of(case, path)
   local mount <const> = path and case.evidence:mount_holding(path)
   return mount and case.evidence:parent_of(mount)
+end
+
+--- The mount of what is moved that is not to be copied, which a shared place would
+--- have done.
+local function kept_single(case)
+  local a <const> = made(case)
+  local place <const> = a.beneath and parent_of(case, a.target) or case.evidence:mount_holding(a.target)
+  local top <const> = case.evidence:mount_holding(a.moved)
+  if not top or not place.shared then
+    return nil -- a tree that is attached nowhere is a copy already
+  end
+  for _, mount in ipairs { top, table.unpack(case.evidence:mounts_below(top.target)) } do
+    if mount.unbindable then
+      return mount.target
+    end
+  end
+end
+
+--- The file of a namespace that is to be mounted.
+local function mntns_file(case)
+  local source <const> = made(case).copies and made(case).source or case.step.namespace
+  local fs <const> = source and case.evidence.source.statfs(source)
+  return fs and fs.type == "nsfs" and source or nil
 end
 
 local WORDS <const> = { readonly = "ro", ro = "ro" }
@@ -84,7 +115,8 @@ end
 -- Whose owners' ids can be shifted, as of Linux 6.18; and some whose cannot.
 local SHIFTED <const> = { ext4 = true, xfs = true, btrfs = true, tmpfs = true, squashfs = true }
 local UNSHIFTED <const> = { proc = true, sysfs = true, cgroup = true, cgroup2 = true, devpts = true, nfs = true,
-  overlay = true, ramfs = true, nsfs = true }
+  overlay = true, ramfs = true, nsfs = true, devtmpfs = true, mqueue = true, debugfs = true, tracefs = true,
+  securityfs = true, bpf = true }
 
 local function place_of(case)
   return made(case).place
@@ -92,8 +124,30 @@ end
 
 local function type_at(case)
   local place <const> = place_of(case)
-  local fs <const> = place and case.evidence.source.statfs(place)
-  return fs and fs.type
+  return place and case.evidence:fs_type(place)
+end
+
+--- The first file system of the tree whose owners' ids are to be shifted that is one
+--- of these, and where it is.
+local function first_of(case, is_one)
+  local top <const> = { type = type_at(case), target = place_of(case) }
+  for _, mount in ipairs { top, table.unpack(made(case).recursive and below(case) or {}) } do
+    if is_one(mount.type) then
+      return mount.type, mount.target
+    end
+  end
+end
+
+local function unshifted(case)
+  return first_of(case, function(type)
+    return UNSHIFTED[type]
+  end)
+end
+
+local function maybe_unshifted(case)
+  return first_of(case, function(type)
+    return not SHIFTED[type]
+  end)
 end
 
 -- Of which every mount(2) makes another one.
@@ -109,7 +163,9 @@ end
 --- The user namespace whose maps are to be used.
 local function userns_of(case)
   local userns <const> = is_kind(case, "idmap") and case.step.changes and case.step.changes.userns
-  return userns and case.evidence:namespace("user", userns)
+  if userns then
+    return case.evidence:namespace("user", userns)
+  end
 end
 
 --- Whether a user namespace lacks a map, as one of its processes has it; nil where
@@ -121,6 +177,31 @@ local function is_unwritten(case, userns)
     return nil
   end
   return #uids == 0 or #gids == 0
+end
+
+--- Whether a mount, or its file system, is to become read-only.
+local function asks_readonly(case)
+  local a <const> = made(case)
+  for _, word in ipairs(case.step.attrs or a.options or {}) do
+    if word == "readonly" or word == "ro" then
+      return true
+    end
+  end
+  local flags <const> = a.flags or a.set or {}
+  return flags.readonly or flags.ro or false
+end
+
+--- Whether it is about a hierarchy of cgroups, of version 1, as a whole.
+local function is_hierarchy(case)
+  local a <const> = made(case)
+  local mount <const> = a.kind == "reconfigure" and case.evidence:mount_at(a.target)
+  return (a.kind == "new" and a.type or mount and mount.type) == "cgroup"
+end
+
+--- Whether what is to be unmounted is the link itself.
+local function is_unfollowed(case)
+  local a <const> = made(case)
+  return (a.flags or {}).nofollow and (case.evidence:stat(a.target, "nofollow") or {}).type == "symlink"
 end
 
 local function count(case)
@@ -139,13 +220,35 @@ return {
     hint = "make it private first, or bind something else",
   },
   {
-    cause = "other_mntns", ops = COPIES, codes = "EINVAL", test = is_foreign,
-    about = "the source belongs to another mount namespace",
-    why = function(case)
-      return ("'%s' is on a mount of another mount namespace, and only the caller's own are bound"):format(
-        made(case).source)
+    cause = "mntns_loop", ops = "mount open_tree open pin", codes = "EINVAL",
+    test = function(case)
+      local file <const> = mntns_file(case)
+      if not file then
+        return false
+      end
+      local ns <close> = case.evidence:namespace("mnt", file)
+      return ns ~= nil and (case.evidence:is_own("mnt", file) or nil)
     end,
-    hint = "enter that namespace, take a copy there (open_tree with clone), and attach its descriptor here",
+    about = "what a mount namespace has mounted would keep itself alive",
+    why = "a mount namespace is mounted only in one that is older: in itself, or in a younger one, it would never end",
+    hint = "keep an open file of it, or mount it from an older mount namespace",
+  },
+  {
+    cause = "other_mntns", ops = COPIES .. " umount move_mount mount_setattr", codes = "EINVAL",
+    test = function(case)
+      return foreign(case) ~= nil
+    end,
+    about = "it lies on a mount of another mount namespace",
+    why = function(case)
+      return ("'%s' is on a mount of another mount namespace, and only the caller's own are bound, moved or changed")
+        :format(foreign(case))
+    end,
+    hint = function(case)
+      return made(case).kind == "unmount" and "enter that namespace (setns with mnt), and unmount it there"
+        or made(case).source == foreign(case)
+          and "enter that namespace, take a copy there (open_tree with clone), and attach its descriptor here"
+        or "enter that namespace (setns with mnt), and do it there"
+    end,
   },
   {
     cause = "locked_children", ops = COPIES, codes = "EINVAL", test = is_locked_tree,
@@ -175,11 +278,12 @@ return {
   {
     cause = "not_mount_point", ops = "mount move_mount", codes = "EINVAL",
     test = function(case)
-      return is_kind(case, "move") and is_mount(case, made(case).source) == false
+      return is_kind(case, "move") and is_mount(case, made(case).moved) == false
     end,
     about = "only the root of a mount is moved",
     why = function(case)
-      return ("'%s' is no mount point, and only mounts are moved"):format(made(case).source)
+      return ("%s is no mount point, and only mounts are moved"):format(
+        made(case).source and ("'%s'"):format(made(case).source) or "what is open there")
     end,
     hint = "bind it, or bind it onto itself first and move that",
   },
@@ -199,9 +303,53 @@ return {
     end,
   },
   {
+    cause = "not_mount_point", ops = "move_mount", codes = "EINVAL",
+    test = function(case)
+      return made(case).beneath and is_mount(case, made(case).target) == false or false
+    end,
+    about = "nothing is mounted where something is to be put beneath",
+    why = function(case)
+      return ("'%s' is no mount point, and there is nothing to put something beneath"):format(made(case).target)
+    end,
+    hint = "attach it without beneath",
+  },
+  {
+    cause = "root_mount", ops = "move_mount", codes = "EINVAL",
+    test = function(case)
+      return made(case).beneath and made(case).target == "/" or false
+    end,
+    why = "nothing is put beneath the root of the mount namespace", hint = "attach it below, and pivot_root to it",
+  },
+  {
+    cause = "not_shared", ops = "move_mount", codes = "EINVAL",
+    test = function(case)
+      local a <const> = made(case)
+      local mount <const> = is_kind(case, "group") and case.evidence:mount_holding(a.source)
+      return mount and not mount.shared and not mount.master or false
+    end,
+    about = "a mount that is in no group has none to give",
+    why = function(case)
+      return ("'%s' is shared with no other mount, and has no group to give"):format(made(case).source)
+    end,
+    hint = "make it shared first",
+  },
+  {
+    cause = "unbindable", ops = "mount move_mount", codes = "EINVAL",
+    test = function(case)
+      return is_kind(case, "move") and kept_single(case) ~= nil
+    end,
+    about = "what is moved is unbindable, and the place is shared, which would copy it",
+    why = function(case)
+      return ("'%s' is unbindable, and '%s' is shared, which would have copies of it"):format(
+        kept_single(case), made(case).target)
+    end,
+    hint = "make the place private first, or what is moved private instead of unbindable",
+  },
+  {
     cause = "locked", ops = "mount move_mount", codes = "EINVAL",
     test = function(case)
-      return is_kind(case, "move") and tried.is_nested(case) and is_mount(case, made(case).source) or false
+      local a <const> = made(case)
+      return is_kind(case, "move") and not a.beneath and tried.is_nested(case) and is_mount(case, a.source) or false
     end,
     about = "a mount that came from a more privileged namespace stays where it is",
     why = function(case)
@@ -219,6 +367,37 @@ return {
       return ("the same file system is mounted on '%s' already"):format(made(case).target)
     end,
     hint = "leave the second mount out, or unmount the first",
+  },
+  {
+    cause = "cgroup_in_use", ops = "mount", codes = "EBUSY",
+    test = function(case)
+      if not is_hierarchy(case) then
+        return false
+      end
+      return not asks_readonly(case) and not case.evidence:is_traced() or nil
+    end,
+    about = "a hierarchy of cgroups is not changed while it has any, nor a controller taken from another",
+    why = function(case)
+      return is_kind(case, "new") and "a controller that it names is used by another hierarchy already"
+        or ("the hierarchy of cgroups that is mounted on '%s' is not changed while it has cgroups"):format(
+          made(case).target)
+    end,
+    hint = function(case)
+      return is_kind(case, "new") and "name all the controllers of that hierarchy (/proc/self/cgroup), or others"
+        or "remount with \"bind\", which changes this mount alone"
+    end,
+  },
+  {
+    cause = "device_in_use", ops = "mount", codes = "EBUSY",
+    test = function(case)
+      return tried.is_on_device(case) and (not case.evidence:is_traced() or nil)
+    end,
+    about = "a device that is mounted already, but not with the same readonly, or that something else has",
+    why = function(case)
+      return ("'%s' is mounted already, writable where this would be read-only or the other way round, or is in use "
+        .. "for something else (swap, RAID, LVM)"):format(made(case).source)
+    end,
+    hint = "look at it with lsblk; bind what is mounted, and make the bind readonly",
   },
   {
     cause = "used_up", ops = "bind take", codes = "EINVAL", syscalls = "move_mount",
@@ -318,7 +497,7 @@ return {
         return is_kind(case, "reconfigure") and made(case).option == nil and nil
       end
       if is_kind(case, "change") or is_kind(case, "reconfigure") then
-        return not case.evidence:is_traced() or nil
+        return asks_readonly(case) and (not is_hierarchy(case) and not case.evidence:is_traced() or nil)
       end
       return false
     end,
@@ -340,17 +519,31 @@ return {
   {
     cause = "idmap_unsupported", ops = SHIFTS, codes = "EINVAL",
     test = function(case)
-      local type <const> = is_kind(case, "idmap") and type_at(case)
-      if not type or SHIFTED[type] then
+      if not is_kind(case, "idmap") or not type_at(case) or not maybe_unshifted(case) then
         return false
       end
-      return UNSHIFTED[type] or nil
+      return unshifted(case) ~= nil or nil
     end,
     about = "the file system cannot have the ids of its owners shifted",
     why = function(case)
-      return ("this kernel cannot shift the ids of owners on %s"):format(type_at(case) or "this file system")
+      local fs, place = unshifted(case)
+      if not fs then
+        fs, place = maybe_unshifted(case)
+      end
+      return ("this kernel cannot shift the ids of owners on %s%s"):format(fs,
+        type(place) == "string" and (", which '%s' is on"):format(place) or "")
     end,
     hint = "bind it without idmap, or take files from ext4, xfs, btrfs or tmpfs",
+  },
+  {
+    cause = "not_userns", ops = "mount_setattr", codes = "EINVAL",
+    test = function(case)
+      local userns <close>, err <const> = userns_of(case)
+      return not userns and err ~= nil and (err.code == "EINVAL" or err.code == "ENOTTY")
+    end,
+    about = "what is open as `userns` is no user namespace",
+    why = "what is open as userns is no user namespace",
+    hint = "open /proc/PID/ns/user of a process in the one whose maps are to be used, or take its userns.Namespace",
   },
   {
     cause = "idmap_empty", ops = "mount_setattr", codes = "EINVAL",
@@ -367,7 +560,9 @@ return {
   {
     cause = "idmap_same_userns", ops = SHIFTS, codes = "EINVAL",
     test = function(case)
-      return is_kind(case, "idmap") and tried.is_nested(case) and type_at(case) == "tmpfs" and nil
+      -- a plan's is one that the container makes, and nothing has been mounted in
+      local is_known <const> = case.arguments ~= nil or case:has "join" ~= nil
+      return is_known and is_kind(case, "idmap") and tried.is_nested(case) and type_at(case) == "tmpfs" and nil
     end,
     why = "the file system was mounted in that user namespace, whose ids it has already",
     hint = "hand over a user namespace with other maps",
@@ -417,13 +612,22 @@ return {
   {
     cause = "not_mount_point", ops = "umount", codes = "EINVAL",
     test = function(case)
-      return is_mount(case, made(case).target) == false
+      return is_unfollowed(case) or is_mount(case, made(case).target) == false
     end,
     about = "nothing is mounted there",
     why = function(case)
-      return ("'%s' is no mount point"):format(made(case).target)
+      return ("'%s' is no mount point%s"):format(made(case).target,
+        is_unfollowed(case) and ", but a symbolic link, where nofollow stops" or "")
     end,
     hint = "name the place as /proc/self/mountinfo has it",
+  },
+  {
+    cause = "not_mount_point", ops = "unpin", codes = "EINVAL",
+    about = "this namespace is not pinned there",
+    why = function(case)
+      return ("this namespace is not pinned to '%s'"):format(case.step.target)
+    end,
+    hint = "name the path that it was pinned to",
   },
   {
     cause = "flag_conflict", ops = "umount", codes = "EINVAL",

@@ -1,5 +1,4 @@
 -- Why directories are not stacked: what overlayfs asks of its layers.
-local is_within <const> = require("userns.path").is_within
 local tried = require "userns.evidence.tried"
 
 local OVERLAYS <const> = "mount overlay root_overlay fsconfig"
@@ -92,11 +91,34 @@ local function missing(case)
   end)
 end
 
+local function looping(case)
+  return (first(case, function(path)
+    local found <const> = case.evidence:obstacle(path)
+    return found ~= nil and found.code == "ELOOP"
+  end))
+end
+
 local function no_directory(case)
   return first(case, function(path)
     local st <const> = case.evidence:stat(path)
     return st ~= nil and st.type ~= "directory"
   end)
+end
+
+local function is_same(a, b)
+  return a.device == b.device and a.inode == b.inode
+end
+
+--- Whether a directory is another or lies below it, by whatever names they go.
+local function lies_within(case, inner, outer)
+  local path, st = inner, case.evidence:stat(inner)
+  local goal <const> = case.evidence:stat(outer)
+  while st and goal and not is_same(st, goal) do
+    path = path .. "/.."
+    local up <const> = case.evidence:stat(path)
+    st = up and not is_same(up, st) and up or nil
+  end
+  return st ~= nil and goal ~= nil
 end
 
 --- Layers that the kernel does not stack on each other, by what it says: the first
@@ -115,7 +137,7 @@ local function overlapping(case)
   local list <const>, conflict <const> = each(case), CONFLICTS[case.err.code]
   for i, inner in ipairs(list) do
     for j, outer in ipairs(list) do
-      if i ~= j and conflict(inner, outer) and is_within(inner.path, outer.path) then
+      if i ~= j and conflict(inner, outer) and lies_within(case, inner.path, outer.path) then
         return inner.path, outer.path
       end
     end
@@ -177,6 +199,27 @@ end
 local function is_spent(case)
   local l <const> = layers(case)
   return l ~= nil and l.work ~= nil and case.evidence:stat(l.work .. "/work/incompat") ~= nil
+end
+
+-- Options that exclude each other where both are given.
+local EXCLUSIVE <const> = {
+  { "userxattr", "metacopy=on" }, { "userxattr", "redirect_dir=on" }, { "userxattr", "redirect_dir=follow" },
+  { "userxattr", "verity=on" }, { "userxattr", "verity=require" }, { "metacopy=on", "nfs_export=on" },
+  { "metacopy=on", "redirect_dir=nofollow" }, { "metacopy=on", "redirect_dir=off" },
+  { "metacopy=off", "verity=on" }, { "index=off", "nfs_export=on" },
+}
+
+--- Two of the options that exclude each other.
+local function exclusive(case)
+  local given <const> = {}
+  for _, option in ipairs(is_overlay(case) and tried.of(case).options or {}) do
+    given[option] = true
+  end
+  for _, pair in ipairs(EXCLUSIVE) do
+    if given[pair[1]] and given[pair[2]] then
+      return table.concat(pair, " and ")
+    end
+  end
 end
 
 local UPPER <const> = "take a directory of ext4, xfs, btrfs or tmpfs as upper and work; or upper = \"tmpfs\""
@@ -303,6 +346,18 @@ return {
     hint = "put work beside upper, on the same mount",
   },
   {
+    cause = "symlink_loop", ops = "mount", codes = "ELOOP",
+    test = function(case)
+      return is_overlay(case) and looping(case) ~= nil
+    end,
+    about = "a layer is a symbolic link that leads back to itself",
+    why = function(case)
+      return ("%s is a symbolic link that leads back to itself, or to one that may not be followed"):format(
+        quote(looping(case)))
+    end,
+    hint = "name the directory without the link",
+  },
+  {
     cause = "layers_overlap", ops = OVERLAYS, codes = "EINVAL ELOOP",
     test = function(case)
       if not is_overlay(case) then
@@ -316,10 +371,35 @@ return {
     about = "a lower layer lies in another, or upper and work in each other, or one is given twice",
     why = function(case)
       local inner <const>, outer <const> = overlapping(case)
-      return inner and (inner == outer and ("%s is given twice"):format(quote(inner))
-        or ("%s lies in %s, another layer"):format(quote(inner), quote(outer))) or "one layer lies in another"
+      if not inner then
+        return "one layer lies in another"
+      elseif inner == outer then
+        return ("%s is given twice"):format(quote(inner))
+      end
+      local is_one <const> = is_same(case.evidence:stat(inner), case.evidence:stat(outer))
+      return (is_one and "%s and %s are one directory" or "%s lies in %s, another layer"):format(
+        quote(inner), quote(outer))
     end,
     hint = "take a lower layer that lies in no other layer, and upper and work beside each other",
+  },
+  {
+    cause = "option_conflict", ops = OVERLAYS, codes = "EINVAL",
+    test = function(case)
+      return exclusive(case) ~= nil
+    end,
+    about = "two options exclude each other",
+    why = function(case)
+      return ("%s exclude each other"):format(exclusive(case))
+    end,
+    hint = "leave one of them out",
+  },
+  {
+    cause = "stale_layers", ops = OVERLAYS, codes = "ESTALE",
+    test = function(case)
+      return is_overlay(case) and (not case.evidence:is_traced() or nil)
+    end,
+    why = "the upper or work directory was made with other layers, which index=on remembers",
+    hint = "stack it on the layers that it had at first, or take new directories as upper and work",
   },
   {
     cause = "layer_unsupported", ops = OVERLAYS, codes = "EINVAL",
@@ -418,8 +498,8 @@ return {
     cause = "needs_userxattr", ops = OVERLAYS, codes = "EPERM",
     test = function(case)
       local given <const> = (layers(case) or {}).given or {}
-      return tried.is_nested(case) and (given.metacopy or given.redirect_dir or given.verity or given.nfs_export)
-        ~= nil
+      return (given.metacopy or given.redirect_dir or given.verity or given.nfs_export) ~= nil
+        and tried.is_nested(case)
     end,
     about = "options that store attributes only root of the first user namespace may write",
     why = "metacopy, redirect_dir and verity store attributes that only root of the first user namespace may write",

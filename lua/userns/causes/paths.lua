@@ -3,13 +3,14 @@
 local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
-local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open"
+local LOWER <const> = "open_tree move_mount mount_setattr fspick umount chroot open pin unpin"
 local SOURCES <const> = "open idmap path_rule"
 local ANY <const> = PLACED .. " " .. LOWER .. " " .. SOURCES .. " pivot_root chdir"
 
---- What stops whoever follows one of the paths that were given.
+--- What stops whoever follows one of the paths that were given: the host looks for
+--- itself, a child has looked.
 local function obstacle(case)
-  if case.found.code or not case.arguments then
+  if case.found.code or not case.arguments and case.step.side ~= "parent" then
     return case.found.code and case.found or nil
   end
   local made <const> = tried.of(case)
@@ -36,6 +37,75 @@ local function leads_into_process(path)
   return (LINKS[within] or DIRECTORIES[within:match "^([^/]+)/?[^/]*$"]) ~= nil
 end
 
+local function directory_of(path)
+  return path:match "^(/?.*)/[^/]+$" or path:sub(1, 1) == "/" and "/" or "."
+end
+
+--- The symbolic link that stops who follows it, and its directory, as they are found
+--- here; false: what stops is no link.
+local function stopping_link(case)
+  local found <const> = obstacle(case)
+  if not found or found.type ~= "symlink" then
+    return false
+  end
+  local link <const> = case.evidence:stat(found.path, "nofollow")
+  return link and link.type == "symlink" and link or nil, directory_of(found.path)
+end
+
+--- Whether what stops is a link whose mount lets none be followed.
+local function is_unfollowed(case)
+  local link <const>, directory <const> = stopping_link(case)
+  if link == false or obstacle(case).nosymfollow ~= nil then
+    return link ~= false and obstacle(case).nosymfollow
+  end
+  local fs <const> = case.evidence:statfs(directory)
+  return fs and (fs.flags.nosymfollow or false)
+end
+
+--- Whether a directory is one where all make files, and none takes away another's.
+local function is_sticky(st)
+  return st.mode & 1 << 9 ~= 0 and st.mode & 2 ~= 0
+end
+
+--- Whether a path ends in what stops.
+local function is_last(case)
+  local found <const>, made <const> = obstacle(case), tried.of(case)
+  return found.path == made.target or found.path == made.source or found.path == case.step.path
+end
+
+--- Whether a user is another: nil where both have no name in the user namespace.
+local function is_another(case, a, b)
+  if a ~= b then
+    return true
+  elseif case.evidence:is_mapped("uid", a) then
+    return false
+  end
+end
+
+--- Whether the sysctl keeps who goes there from what neither it made nor the
+--- directory's owner.
+local function is_kept_from(case, file, directory, sysctl)
+  local switch <const>, there <const> = case.evidence:sysctl("fs/" .. sysctl), case.evidence:stat(directory)
+  if switch == 0 or there and not is_sticky(there) then
+    return false
+  elseif not switch or not there or case:has "setuid" then
+    return nil
+  end
+  local others <const>, strangers <const> = is_another(case, file.uid, (case.evidence:ids())),
+    is_another(case, file.uid, there.uid)
+  if others == false or strangers == false then
+    return false
+  end
+  return others and strangers
+end
+
+--- Of whom the FUSE is that stops all others: its root does not even tell what it is.
+local function fuse_user(case)
+  local found <const> = obstacle(case)
+  local path <const> = found and not found.type and found.path or case.err.syscall == "statx" and case.step.path
+  return path and case.evidence:fuse_user(path)
+end
+
 local function who(case)
   local uid <const> = (case.evidence:ids())
   return case.arguments and ("user id %d"):format(uid) or "who goes there"
@@ -44,9 +114,9 @@ end
 local KINDS <const> = { file = "a file", directory = "a directory", symlink = "a symbolic link", char = "a device",
   block = "a device", fifo = "a named pipe", socket = "a socket" }
 
---- What a path leads to, in words.
-local function kind(case, path)
-  local st <const> = path and case.evidence:stat(path)
+--- What a path leads to, or what is open, in words.
+local function kind(case, file)
+  local st <const> = file and case.evidence.source.stat(file)
   return st and (KINDS[st.type] or "something else"), st and st.type == "directory"
 end
 
@@ -55,16 +125,27 @@ local function mismatch(case)
   if made.kind ~= "attach" and made.kind ~= "move" then
     return nil
   end
-  local source <const>, whole <const> = kind(case, made.source)
+  local source <const>, whole <const> = kind(case, made.moved or made.source)
   local target <const>, place <const> = kind(case, made.target)
   if source and target and whole ~= place then
-    return ("'%s' is %s, and '%s' is %s"):format(made.source, source, made.target, target)
+    return ("%s is %s, and '%s' is %s"):format(made.source and ("'%s'"):format(made.source) or "what is open there",
+      source, made.target, target)
+  end
+end
+
+--- Which of pivot_root(2)'s two is none.
+local function no_directory(case)
+  for _, path in ipairs(case.arguments and { case.step.new, case.step.old } or {}) do
+    local what <const>, is_directory <const> = kind(case, path)
+    if what and not is_directory then
+      return path
+    end
   end
 end
 
 return {
   {
-    cause = "type_mismatch", ops = "mount move_mount", codes = "ENOTDIR EINVAL EISDIR",
+    cause = "type_mismatch", ops = "mount move_mount pin", codes = "ENOTDIR EINVAL EISDIR",
     test = function(case)
       return mismatch(case) ~= nil
     end,
@@ -147,7 +228,44 @@ return {
     hint = "name the path itself, or do it as the process's user or as root of the host",
   },
   {
-    cause = "not_searchable", ops = ANY, codes = "EACCES", test = stopped,
+    cause = "protected_symlinks", ops = ANY, codes = "EACCES",
+    test = function(case)
+      local link <const>, directory <const> = stopping_link(case)
+      if link == false or not is_last(case) then
+        return false
+      end
+      return link and is_kept_from(case, link, directory, "protected_symlinks")
+    end,
+    about = "a symbolic link that somebody else made in a directory for all is not followed",
+    why = function(case)
+      local path <const> = obstacle(case).path
+      return ("fs.protected_symlinks: '%s' is a link of another user's in '%s', where everybody makes files"):format(
+        path, directory_of(path))
+    end,
+    hint = "name what is meant without the link, or put the link into a directory of one's own",
+  },
+  {
+    cause = "fuse_private", ops = ANY .. " root_bind", codes = "EACCES",
+    test = function(case)
+      if case.err.syscall ~= "statx" and not stopped(case) or (obstacle(case) or {}).type then
+        return false
+      end
+      return fuse_user(case) ~= nil or nil
+    end,
+    about = "a FUSE file system is for who mounted it alone, not even for root",
+    why = function(case)
+      return ("'%s' is a FUSE file system for %s alone, not even for root"):format(
+        (obstacle(case) or case.step).path, fuse_user(case) or "who mounted it")
+    end,
+    hint = function(case)
+      return ("mount it with allow_other, or do it as %s"):format(fuse_user(case) or "who mounted it")
+    end,
+  },
+  {
+    cause = "not_searchable", ops = ANY, codes = "EACCES",
+    test = function(case)
+      return stopped(case) and (obstacle(case).type == "directory" or nil)
+    end,
     about = "a directory on the way may not be searched",
     why = function(case)
       local found <const> = obstacle(case)
@@ -158,9 +276,11 @@ return {
         found.gid, who(case))
     end,
     hint = function(case)
-      return ("let others search it (chmod o+x '%s'), or choose a path that they reach%s"):format(
-        obstacle(case).path, case:makes "user" and "; root of a user namespace overrides no permission of owners that "
-          .. "it does not map" or "")
+      local found <const> = obstacle(case)
+      local what <const> = found.type == "directory" and "let others search it (chmod o+x '%s')"
+        or "look at each directory on the way (namei -l '%s')"
+      return (what .. ", or choose a path that they reach%s"):format(found.path,
+        case:makes "user" and "; root of a user namespace overrides no permission of owners that it does not map" or "")
     end,
   },
   {
@@ -212,12 +332,23 @@ return {
     cause = "not_directory", ops = "chroot chdir root_bind pivot_root", codes = "ENOTDIR",
     about = "it is no directory",
     why = function(case)
-      return ("'%s' is no directory"):format(case.found.path or case.err.path)
+      return ("'%s' is no directory"):format(case.found.path or no_directory(case) or case.err.path)
     end,
     hint = "choose a directory",
   },
   {
-    cause = "symlink_loop", ops = ANY, codes = "ELOOP", test = stopped,
+    cause = "nosymfollow", ops = ANY, codes = "ELOOP", test = is_unfollowed,
+    about = "a symbolic link lies on a mount with nosymfollow",
+    why = function(case)
+      return ("'%s' is a symbolic link on a mount with nosymfollow, where none is followed"):format(obstacle(case).path)
+    end,
+    hint = "name what is meant without the link",
+  },
+  {
+    cause = "symlink_loop", ops = ANY, codes = "ELOOP",
+    test = function(case)
+      return stopped(case) and (is_unfollowed(case) == false or nil)
+    end,
     about = "symbolic links lead back to themselves",
     why = function(case)
       return ("'%s' is a symbolic link that leads back to itself, or to one that may not be followed"):format(
@@ -302,6 +433,23 @@ return {
       return ("'%s' lies on a mount with nodev, where device nodes are not opened"):format(case.step.path)
     end,
     hint = "bind the host's device instead of making a node",
+  },
+  {
+    cause = "protected_regular", ops = "open", codes = "EACCES",
+    test = function(case)
+      local path <const> = case.arguments and case.step.path
+      local file <const> = path and (tried.of(case).flags or {}).create and case.evidence:stat(path)
+      if not file or file.type ~= "file" or not case.evidence:may(path, "write") then
+        return false
+      end
+      return is_kept_from(case, file, directory_of(path), "protected_regular")
+    end,
+    about = "a file that somebody else made in a directory for all is not opened to be created",
+    why = function(case)
+      return ("fs.protected_regular: '%s' is a file of another user's in '%s', where everybody makes files"):format(
+        case.step.path, directory_of(case.step.path))
+    end,
+    hint = "leave create out, or choose a directory of one's own",
   },
   {
     cause = "no_access", ops = "open", codes = "EACCES",

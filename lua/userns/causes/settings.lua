@@ -53,6 +53,17 @@ local function is_above_nr_open(case)
   return most and (case.step.hard == "unlimited" or hard and (hard > most or hard < 0)) or false
 end
 
+--- The mode that the plan gives to /dev/ptmx, where it gives any.
+local function ptmx_mode(case)
+  local mode
+  for _, step in ipairs(case.plan) do
+    for _, option in ipairs(step.op == "mount" and step.type == "devpts" and step.options or {}) do
+      mode = math.tointeger(tonumber(option:match "^ptmxmode=(%d+)$" or "", 8)) or mode
+    end
+  end
+  return mode
+end
+
 return {
   {
     cause = "proc_ro", ops = "sysctl", codes = "EROFS", test = from "allow_userns",
@@ -175,6 +186,19 @@ return {
     cause = "no_ptmx", ops = "pty", codes = "ENOENT", syscalls = "openat2",
     why = "there is no /dev/ptmx here",
     hint = "give the container a `dev` or `devpts` mount",
+  },
+  {
+    cause = "ptmx_mode", ops = "pty", codes = "EACCES",
+    test = function(case)
+      local mode <const> = ptmx_mode(case)
+      return mode ~= nil and mode & 6 ~= 6
+    end,
+    about = "the option `ptmxmode` of that devpts lets nobody open /dev/ptmx",
+    why = function(case)
+      return ("the devpts here was mounted with ptmxmode=%04o, which does not let /dev/ptmx be opened"):format(
+        ptmx_mode(case))
+    end,
+    hint = "leave ptmxmode out, or let it be 0666",
   },
   {
     cause = "ptmx_other", ops = "pty", codes = "ENODEV",

@@ -56,16 +56,41 @@ function methods:mounts_below(path)
   return list
 end
 
---- The mount that a path is on.
----@param path string
----@return userns.Mount? mount
-function methods:mount_holding(path)
-  local on <const> = self:mount_of(path) or error "no telling what it is on"
+--- The mount that a file is on.
+---@param file any a path, or what is open
+---@return userns.Mount? mount nil: it is none that the caller sees
+function methods:mount_holding(file)
+  local on <const> = self:mount_of(file) or error "no telling what it is on"
   for _, mount in ipairs(known_mounts(self)) do
     if mount.id == on.id then
       return mount
     end
   end
+end
+
+--- The type of the file system that a file is on, as the table of mounts has it where
+--- it does: to statfs(2) devtmpfs is a tmpfs.
+---@param file any a path, or what is open
+---@return string?
+function methods:fs_type(file)
+  local st <const> = self.source.stat(file)
+  for _, mount in ipairs(st and st.device and self:mounts() or {}) do
+    if mount.major << 32 | mount.minor == st.device then
+      return mount.type
+    end
+  end
+  local fs <const> = self.source.statfs(file)
+  return fs and fs.type
+end
+
+--- Of whom a FUSE is that lets nobody else see it.
+---@param path string where it is mounted
+---@return string? user "user id 1000"; nil: it is another file system, or none that is known
+function methods:fuse_user(path)
+  local mount <const> = self:mount_at(path)
+  local options <const> = mount and mount.type:find "^fuse" and table.concat(mount.super_options, ",") or "allow_other"
+  local uid <const> = not options:find("allow_other", 1, true) and options:match "user_id=(%d+)"
+  return uid and "user id " .. uid or nil
 end
 
 --- The mount that another lies on.

@@ -3,9 +3,10 @@
 local tried = {}
 
 ---@class userns.Tried
----@field kind "new"|"copy"|"attach"|"change"|"reconfigure"|"tie"|"unmount"|"root"|"look"
+---@field kind "new"|"copy"|"attach"|"move"|"change"|"reconfigure"|"tie"|"group"|"idmap"|"unmount"|"root"|"look"
 ---@field type string? of a file system
 ---@field source string? what is attached or copied
+---@field moved any its path, or what is open
 ---@field target string? where
 ---@field recursive boolean?
 ---@field clear string[]? attributes that are taken away
@@ -85,7 +86,8 @@ function LOWER.mount(step, case)
   local binds <const> = flags.bind or flags.rbind
   return {
     kind = kind, type = kind == "new" and step.type or nil, source = step.source, target = step.target, flags = flags,
-    copies = kind == "attach", recursive = flags.rbind or flags.recursive or flags.rec or not binds and nil,
+    moved = kind == "move" and step.source or nil, copies = kind == "attach",
+    recursive = flags.rbind or flags.recursive or flags.rec or not binds and nil,
     clear = kind == "change" and dropped(case, step.target, flags) or nil, options = split(step.data),
   }
 end
@@ -97,7 +99,9 @@ function LOWER.open_tree(step)
 end
 
 function LOWER.move_mount(step)
-  return { kind = "move", source = text(step.from), target = text(step.to), beneath = (step.options or {}).beneath }
+  local how <const> = step.options or {}
+  return { kind = how.set_group and "group" or "move", source = text(step.from), moved = step.from,
+    target = text(step.to), beneath = how.beneath }
 end
 
 function LOWER.mount_setattr(step)
@@ -129,6 +133,10 @@ end
 
 function LOWER.pivot_root(step)
   return { kind = "root", source = step.new, target = step.old }
+end
+
+function LOWER.pin(step)
+  return { kind = "attach", moved = step.namespace, target = step.target }
 end
 
 function LOWER.chroot(step)
@@ -205,15 +213,15 @@ function tried.of(case)
   return case.tried
 end
 
---- Whether a path is the root of a mount; raises where that cannot be looked at.
+--- Whether a file is the root of a mount; raises where that cannot be looked at.
 ---@param case userns.Case
----@param path string?
----@return boolean? verdict nil where there is no path, or before Linux 5.8
-function tried.is_mount(case, path)
-  if not path then
+---@param file any a path, or what is open
+---@return boolean? verdict nil where there is none, or before Linux 5.8
+function tried.is_mount(case, file)
+  if not file then
     return nil
   end
-  local on <const> = case.evidence:mount_of(path) or error "no telling what it is on"
+  local on <const> = case.evidence:mount_of(file) or error "no telling what it is on"
   return on.root
 end
 
