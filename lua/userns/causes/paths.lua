@@ -1,5 +1,6 @@
 -- Why a file or directory is not found, or is not what is needed there.  What a
 -- child was refused it has looked at itself: nobody else sees its tree.
+local leads_into_process <const> = require("userns.path").leads_into_process
 local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
@@ -24,16 +25,6 @@ end
 
 local function stopped(case)
   return obstacle(case) ~= nil
-end
-
--- What leads from a process's directory to what the process has: a link, or a
--- directory of links.
-local LINKS <const> = { root = true, cwd = true, exe = true }
-local DIRECTORIES <const> = { fd = true, map_files = true, ns = true }
-
-local function leads_into_process(path)
-  local within <const> = path:gsub("/task/%d+/", "/"):match "^/proc/[^/]+/(.+)$" or ""
-  return (LINKS[within] or DIRECTORIES[within:match "^([^/]+)/?[^/]*$"]) ~= nil
 end
 
 local function who(case)
