@@ -105,8 +105,12 @@ function REFINE.groups(step, err)
   return { "", step.names and err.item and step.names[err.item] }
 end
 
--- What is about no limit in particular is about the first.
+-- What is about no limit in particular is about the first; what is opened by its
+-- path is the parent.
 function REFINE.cgroup(step, err)
+  if err.syscall == "open" then
+    return { ".parent", err.path }
+  end
   local field <const> = step.fields[err.item or 1]
   return { field and "." .. field or "", err.path }
 end
