@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "error.h"
+#include "signals.h"
 #include "sys.h"
 
 #ifdef USERNS_LIBSECCOMP
@@ -186,7 +187,11 @@ static int export_code(struct program *p, scmp_filter_ctx filter)
     int fd = memfd_create("userns seccomp", MFD_CLOEXEC);
     if (fd < 0)
         return -errno;
+    bool held = userns_hold_xfsz();
     int error = seccomp_export_bpf(filter, fd);
+    userns_drop_xfsz(held);
+    if (error == -ECANCELED) /* what libseccomp calls errno */
+        error = -errno;
     if (error == 0)
         error = read_code(p, fd);
     close(fd);

@@ -262,6 +262,15 @@ describe("a child does not begin", function()
     helper.remove(directory)
   end)
 
+  it("whose host may write no files, which does not end the host", function()
+    local limited <const> = "prlimit --fsize=100"
+    check({ { "image EFBIG rlimit_fsize", "ulimit -f" } }, "tell(run { init = true })", limited)
+    local one <const> = told([[
+      tell(run { seccomp = { default = "allow", rules = { { names = "mount", action = "errno" } } } })
+    ]], "prlimit --fsize=0")[1]
+    assert.equal("validate EINVALID", one.op .. " " .. one.code)
+  end)
+
   it("whose parent has ended", function()
     check({ { "await ESRCH host_gone", "end the child too" } }, [[
       local reader <close>, writer <const> = sys.pipe()

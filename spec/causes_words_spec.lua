@@ -25,8 +25,8 @@ local WORDS <const> = [[
   not_executable not_expired not_found not_in_path not_installed not_mount_point not_ns_fd not_own not_ptraceable
   not_searchable not_setuid nr_open old_kernel old_outside one_layer oom opener_caps other_mntns other_owner
   other_userns outer_unmapped outside own_seccomp pid_max pidns_dead pidns_depth pidns_not_descendant pidns_pending
-  pids_cgroup proc_ro protocol_disabled ptmx_other pty_max read_only rlimit_nofile rlimit_nproc root_mount
-  route_exists router_unusable same_root same_userns script_by_fd seccomp securebit_locked set_up_blocks
+  pids_cgroup proc_ro protocol_disabled ptmx_other pty_max read_only rlimit_fsize rlimit_nofile rlimit_nproc
+  root_mount route_exists router_unusable same_root same_userns script_by_fd seccomp securebit_locked set_up_blocks
   setgroups_allow setgroups_denied setting_fixed setting_invalid setting_privileged shared_parent sibling_userns
   single_id_rule stacking_depth subid_missing subid_overflow subid_range symlink_loop sysctl_userns_clone
   target_missing text_busy threads_max time_entered too_many_layers too_many_lines too_revealing traced type_mismatch
