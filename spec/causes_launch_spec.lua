@@ -132,6 +132,39 @@ describe("a terminal is not made", function()
   end)
 end)
 
+describe("a descriptor is not handed over", function()
+  it("that is not open, or beyond what may be", function()
+    check({
+      { "descriptors EBADF not_open", "keep it open" }, { "descriptors EBADF not_open" },
+      { "take EBADF not_open" }, { "descriptors EBADF rlimit_nofile", "60000 was asked for" },
+    }, [[
+      tell(run({}, { "/bin/true", fds = { [3] = 999 } }))
+      tell(run({}, { "/bin/true", stdin = 999 }))
+      tell(run { mounts = { { type = "move", source = { fd = 999 }, target = "/mnt" } } })
+      tell(run({}, { "/bin/true", fds = { [60000] = 0 } }))
+    ]], "prlimit --nofile=1024:20000")
+  end)
+
+  it("where there is no /dev/null", function()
+    check({ { "descriptors ENOENT not_found", "no /dev/null here" } },
+      [[ tell(run({}, { "/bin/true", stdin = "null" })) ]], after("mount -t tmpfs none /dev", helper.own_mounts))
+  end)
+end)
+
+if sys.landlock_abi() > 0 then
+  describe("a Landlock rule is not made", function()
+    it("that allows nothing, nor for a link of the kernel's own", function()
+      check({
+        { "path_rule ENOMSG nothing_allowed", "'/etc/passwd' is no directory" },
+        { "path_rule ELOOP symlink_loop", "link of the kernel's own" },
+      }, [[
+        tell(run { landlock = { fs = { { path = "/etc/passwd", allow = { "create" } } } } })
+        tell(run { landlock = { fs = { { path = "/proc/self/ns/net", allow = { "read" } } } } })
+      ]])
+    end)
+  end)
+end
+
 describe("a cgroup is not made", function()
   it("where the hierarchies are read-only", function()
     check({ { "cgroup EROFS cgroup_ro" } }, [[ tell(run { cgroup = {} }) ]], after(

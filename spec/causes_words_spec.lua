@@ -22,17 +22,17 @@ local WORDS <const> = [[
   no_new_privs no_passwd no_passwd_entry no_pidns no_proc no_ptmx no_route_to_router no_such_cgroup no_such_disk
   no_such_file no_such_interface no_such_limit no_such_name no_such_process no_such_setting no_type no_userxattr
   no_workdir nodev noexec non_dumpable nosuid_mount nosymfollow not_a_device not_block_device not_directory
-  not_executable not_expired not_found not_in_path not_installed not_mount_point not_ns_fd not_own not_ptraceable
-  not_searchable not_setuid nr_open old_kernel old_outside one_layer oom opener_caps other_mntns other_owner
-  other_userns outer_unmapped outside own_seccomp pid_max pidns_dead pidns_depth pidns_not_descendant pidns_pending
-  pids_cgroup proc_ro protocol_disabled ptmx_other pty_max read_only rlimit_fsize rlimit_nofile rlimit_nproc
-  root_mount route_exists router_unusable same_root same_userns script_by_fd seccomp securebit_locked set_up_blocks
-  setgroups_allow setgroups_denied setting_fixed setting_invalid setting_privileged shared_parent sibling_userns
-  single_id_rule stacking_depth subid_missing subid_overflow subid_range symlink_loop sysctl_userns_clone
-  target_missing text_busy threads_max time_entered too_many_layers too_many_lines too_revealing traced type_mismatch
-  unattached_layer unbindable unknown_format unknown_fs unreachable unsupported uplink_failed upper_in_use
-  upper_read_only upper_unsupported used_up userns_depth work_elsewhere work_not_empty wrong_architecture wrong_ns
-  wrong_phase zombie
+  not_executable not_expired not_found not_in_path not_installed not_mount_point not_ns_fd not_open not_own
+  not_ptraceable not_searchable not_setuid nothing_allowed nr_open old_kernel old_outside one_layer oom opener_caps
+  other_mntns other_owner other_userns outer_unmapped outside own_seccomp pid_max pidns_dead pidns_depth
+  pidns_not_descendant pidns_pending pids_cgroup proc_ro protocol_disabled ptmx_other pty_max read_only rlimit_fsize
+  rlimit_nofile rlimit_nproc root_mount route_exists router_unusable same_root same_userns script_by_fd seccomp
+  securebit_locked set_up_blocks setgroups_allow setgroups_denied setting_fixed setting_invalid setting_privileged
+  shared_parent sibling_userns single_id_rule stacking_depth subid_missing subid_overflow subid_range symlink_loop
+  sysctl_userns_clone target_missing text_busy threads_max time_entered too_many_layers too_many_lines too_revealing
+  traced type_mismatch unattached_layer unbindable unknown_format unknown_fs unreachable unsupported uplink_failed
+  upper_in_use upper_read_only upper_unsupported used_up userns_depth work_elsewhere work_not_empty wrong_architecture
+  wrong_ns wrong_phase zombie
 ]]
 
 -- This file names all.

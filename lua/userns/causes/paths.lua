@@ -217,7 +217,7 @@ return {
     hint = "name what is meant without the link",
   },
   {
-    cause = "symlink_loop", ops = PLACED .. " chdir open", codes = "ELOOP", syscalls = "openat2",
+    cause = "symlink_loop", ops = PLACED .. " chdir open path_rule", codes = "ELOOP", syscalls = "openat2",
     about = "a path leads through what is no link of a file system's, but of the kernel's own in /proc",
     why = function(case)
       return ("'%s' leads through a link of the kernel's own, as /proc has them, which is not followed"):format(

@@ -82,6 +82,15 @@ local function is_above_nr_open(case)
   return most and (case.step.hard == "unlimited" or hard and (hard > most or hard < 0)) or false
 end
 
+--- The highest number that a descriptor of the program's was to have.
+local function highest(case)
+  local number = 0
+  for _, fd in ipairs(case.step.fds or {}) do
+    number = math.max(number, fd.target)
+  end
+  return number
+end
+
 return {
   {
     cause = "proc_ro", ops = "sysctl", codes = "EROFS", test = from "allow_userns",
@@ -237,6 +246,32 @@ return {
     cause = "cpu_offline", ops = "affinity", codes = "EINVAL",
     why = "one of the processors is offline, does not exist, or is not in the caller's cpuset",
     hint = "take some of Cpus_allowed_list in /proc/self/status",
+  },
+  {
+    cause = "rlimit_nofile", ops = "descriptors", codes = "EBADF", syscalls = "dup3",
+    test = function(case)
+      local limit <const> = case.evidence:limit "nofile"
+      return limit and math.type(limit.hard) == "integer" and highest(case) >= limit.hard or nil
+    end,
+    about = "a descriptor's number is below RLIMIT_NOFILE",
+    why = function(case)
+      return ("no descriptor has a number above the host program's hard RLIMIT_NOFILE, and %d was asked for"):format(
+        highest(case))
+    end,
+    hint = "take a lower number, or raise the hard limit (ulimit -Hn)",
+  },
+  {
+    cause = "not_open", ops = "descriptors take", codes = "EBADF",
+    test = function(case)
+      return case.err.syscall ~= "dup3"
+    end,
+    why = "what the program was to inherit is not open, or has been closed since",
+    hint = "keep it open until the program has been started",
+  },
+  {
+    cause = "not_found", ops = "descriptors", codes = "ENOENT", syscalls = "open",
+    why = "there is no /dev/null here, which the program was to have",
+    hint = "as root: mknod -m 666 /dev/null c 1 3; or give the program a file in its place",
   },
   {
     cause = "no_ptmx", ops = "pty", codes = "ENOENT", syscalls = "openat2",
