@@ -14,12 +14,6 @@ local function may_not_write(case)
   return nil
 end
 
-local function about_file(name)
-  return function(case)
-    return (case.err.path or ""):find("/" .. name, 1, true) ~= nil
-  end
-end
-
 return {
   {
     cause = "cgroup_not_delegated", ops = "cgroup", codes = "EACCES EPERM", test = may_not_write,
@@ -74,7 +68,9 @@ return {
   {
     -- the first version lets none have more than those above it have
     cause = "limit_above_parent", ops = "cgroup", codes = "EINVAL", syscalls = "write",
-    test = about_file "cpu.cfs_quota_us",
+    test = function(case)
+      return case.err.path:find("/cpu.cfs_quota_us", 1, true) ~= nil and nil
+    end,
     why = "a cgroup above it has less processor time",
     hint = "ask for no more (cgroup.cpu), raise cpu.cfs_quota_us there, or name another in cgroup.parent",
   },

@@ -96,7 +96,9 @@ return {
   },
   {
     cause = "address_unusable", ops = "address veth", codes = "EADDRNOTAVAIL",
-    test = is_ipv6,
+    test = function(case)
+      return is_ipv6(case) and nil
+    end,
     why = "no interface but lo has such an address: it is a group's (ff00::/8), ::, or ::1",
     hint = "take an address that one host has",
   },
@@ -117,7 +119,7 @@ return {
   {
     cause = "router_unusable", ops = "route", codes = "EINVAL",
     test = function(case)
-      return case.step.via ~= nil
+      return case.step.via ~= nil and nil
     end,
     about = "the router's address is none of another host's",
     why = function(case)

@@ -19,7 +19,7 @@ local MACHINES <const> = {
 }
 
 -- File systems that execute nothing, whatever the mode of a file says: SB_I_NOEXEC.
-local INERT <const> = { [0x19800202] = "mqueue", [0x9fa0] = "proc", [0x62656572] = "sysfs", [0x1cd1] = "devpts" }
+local INERT <const> = { [0x19800202] = "mqueue", [0x9fa0] = "proc", [0x62656572] = "sysfs" }
 
 local OWN <const> = { x86_64 = { [62] = true, [3] = true }, aarch64 = { [183] = true, [40] = true } }
 
@@ -235,8 +235,12 @@ return {
     cause = "script_by_fd", ops = "exec", codes = "ENOENT",
     test = function(case)
       local found <const> = case.found
-      local is_script <const> = found.needed_by == "script" or (found.depth or 0) > 1
-      return case.arguments ~= nil and type(case.arguments[1]) ~= "string" and is_script and found.code == nil
+      if not case.arguments or type(case.arguments[1]) == "string" then
+        return false
+      elseif is_unread(case) then
+        return nil
+      end
+      return (found.needed_by == "script" or (found.depth or 0) > 1) and found.code == nil
     end,
     why = "it is a script, whose interpreter cannot open a descriptor that is closed on exec",
     hint = "execute a script by its path",
@@ -355,7 +359,8 @@ return {
     end,
     about = "symbolic links lead back to themselves",
     why = function(case)
-      return ("'%s' is a symbolic link that leads back to itself"):format(case.found.path)
+      return ("'%s' is a symbolic link that leads back to itself, or to one that may not be followed"):format(
+        case.found.path)
     end,
     hint = "name the program itself",
   },

@@ -263,7 +263,7 @@ return {
   {
     cause = "not_open", ops = "descriptors take", codes = "EBADF",
     test = function(case)
-      return case.err.syscall ~= "dup3"
+      return case.err.syscall ~= "dup3" and nil
     end,
     why = "what the program was to inherit is not open, or has been closed since",
     hint = "keep it open until the program has been started",
