@@ -60,10 +60,15 @@ local function subject(case)
     or "%s, the ELF loader of %s,"):format(quote(found.needed), needer(case))
 end
 
---- Whether it is the program that is at fault, though its loader was found: of an ELF
---- loader the kernel says ELIBBAD or EIO.
+--- Whether it is the program that is at fault, though its loader was looked at: of an
+--- ELF loader the kernel says ELIBBAD or EIO.
 local function is_about_needer(case)
   return case.found.needed_by == "elf" and case.err.code == "ENOEXEC"
+end
+
+--- What is at fault, where it is an ELF file.
+local function culprit(case)
+  return is_about_needer(case) and needer(case) or subject(case)
 end
 
 local function is_program(case)
@@ -105,6 +110,9 @@ end
 --- Whether it is a program of 32 bits, which a kernel of 64 bits may or may not execute.
 local function is_narrow(case)
   local found <const> = case.found
+  if is_about_needer(case) and found.format ~= "elf" then
+    return nil -- a loader would have had as many
+  end
   return found.format == "elf" and found.bits == 32 and machine_is_own(case) and not ELF_TYPES[found.elf_type]
 end
 
@@ -513,11 +521,14 @@ return {
     hint = "take one that was built for this machine, or register an emulator with binfmt_misc",
   },
   {
-    cause = "wrong_architecture", ops = "exec examine", codes = "ENOEXEC",
+    cause = "wrong_architecture", ops = "exec examine", codes = "ENOEXEC ELIBBAD",
     test = function(case)
       return is_narrow(case) and nil
     end,
-    why = "the program has 32 bits, which this kernel may not execute",
+    about = "it has 32 bits, which this kernel may not execute",
+    why = function(case)
+      return culprit(case) .. " has 32 bits, which this kernel may not take"
+    end,
     hint = "take one that has 64 bits",
   },
   {
@@ -546,7 +557,8 @@ return {
   {
     cause = "bad_loader", ops = "exec examine", codes = "ELIBBAD EIO",
     test = function(case)
-      return case.found.needed_by == "elf" and NO_PROGRAM[case.found.format] ~= nil
+      local found <const> = case.found
+      return found.needed_by == "elf" and found.format ~= nil and found.format ~= "elf"
     end,
     about = "the ELF loader of a program is no ELF file",
     why = function(case)
@@ -555,18 +567,17 @@ return {
     hint = "put the loader there that the program was built with",
   },
   {
-    cause = "bad_elf", ops = "exec examine", codes = "ENOEXEC ELIBBAD EIO EINVAL ENOMEM",
+    cause = "bad_elf", ops = "exec examine", codes = "ENOEXEC ELIBBAD",
     test = function(case)
-      if case.found.format ~= "elf" or case.err.code ~= "ENOEXEC" and case.err.code ~= "ELIBBAD" then
+      if not is_about_needer(case) and case.found.format ~= "elf" then
         return false
       end
-      return not is_narrow(case) or nil
+      return is_narrow(case) == false or nil
     end,
     about = "the ELF file is damaged or no program",
     why = function(case)
-      local kind <const> = ELF_TYPES[case.found.elf_type]
-      local who <const> = is_about_needer(case) and needer(case) or subject(case)
-      return kind and ("%s is %s"):format(who, kind) or who .. " is a damaged ELF file"
+      local kind <const> = not is_about_needer(case) and ELF_TYPES[case.found.elf_type]
+      return kind and ("%s is %s"):format(culprit(case), kind) or culprit(case) .. " is a damaged ELF file"
     end,
     hint = "build or copy it anew",
   },
