@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "bpf.h"
+#include "signals.h"
 
 /* Answers that no rule can give: on to what comes next. */
 #define NEXT_LAYER        SCMP_ACT_TRACE(1)
@@ -153,7 +154,11 @@ static int export_code(struct program *p, scmp_filter_ctx filter)
     int fd = memfd_create("userns seccomp", MFD_CLOEXEC);
     if (fd < 0)
         return -errno;
+    bool held = userns_hold_xfsz();
     int error = seccomp_export_bpf(filter, fd);
+    userns_drop_xfsz(held);
+    if (error == -ECANCELED) /* what libseccomp calls errno */
+        error = -errno;
     if (error == 0)
         error = read_code(p, fd);
     close(fd);

@@ -19,6 +19,7 @@
 #include "launching.h"
 #include "process.h"
 #include "raw.h"
+#include "signals.h"
 
 /* A datagram for each descriptor: its byte says what it is. */
 int userns_child_open_hand(struct launch *l)
@@ -161,6 +162,16 @@ static int share_control(struct launch *l, uint32_t step)
     return 0;
 }
 
+static int fill_files(struct launch *l, uint32_t step)
+{
+    bool held = userns_hold_xfsz();
+    int result = fill_arena_file(l, step);
+    if (result == 0)
+        result = share_control(l, step);
+    userns_drop_xfsz(held);
+    return result;
+}
+
 static int prepare_image(struct launch *l, const struct step_image *s)
 {
     struct head *head = l->head;
@@ -173,7 +184,7 @@ static int prepare_image(struct launch *l, const struct step_image *s)
     l->control_fd = memory_file("userns-control");
     if (l->arena_fd < 0 || l->control_fd < 0)
         return fail(l, step, SYS_memfd_create);
-    if (fill_arena_file(l, step) != 0 || share_control(l, step) != 0)
+    if (fill_files(l, step) != 0)
         return -1;
     if (l->arena->cgroup >= 0)
         userns_child_keep(l, l->arena->cgroup);

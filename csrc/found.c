@@ -9,9 +9,15 @@
 
 static const char *format_name(uint32_t format)
 {
-    static const char *const names[FORMAT_COUNT] = {NULL, "empty", "other",
-                                                    "script", "elf"};
+    static const char *const names[FORMAT_COUNT] = {
+        NULL, "empty", "other", "script", "long_script", "elf"};
     return format < FORMAT_COUNT ? names[format] : NULL;
+}
+
+static void set_boolean(lua_State *L, const char *field, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, field);
 }
 
 static void set_place(lua_State *L, const struct found *f)
@@ -25,6 +31,9 @@ static void set_place(lua_State *L, const struct found *f)
     userns_set_integer(L, "mode", f->mode & 07777);
     userns_set_integer(L, "uid", f->uid);
     userns_set_integer(L, "gid", f->gid);
+    userns_set_integer(L, "magic", (lua_Integer)f->magic);
+    set_boolean(L, "noexec", (f->mount & MOUNT_NOEXEC) != 0);
+    set_boolean(L, "nosymfollow", (f->mount & MOUNT_NOSYMFOLLOW) != 0);
 }
 
 static void set_program(lua_State *L, const struct found *f)
@@ -38,8 +47,6 @@ static void set_program(lua_State *L, const struct found *f)
         userns_set_string(L, "by", f->by);
     userns_set_string(L, "access", userns_errno_name(f->access));
     userns_set_string(L, "format", format_name(f->format));
-    lua_pushboolean(L, f->noexec != 0);
-    lua_setfield(L, -2, "noexec");
     if (f->format == FORMAT_ELF) {
         userns_set_integer(L, "bits", f->bits);
         userns_set_integer(L, "machine", f->machine);

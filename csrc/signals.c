@@ -6,11 +6,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "error.h"
 #include "fd.h"
+#include "signals.h"
 #include "sys.h"
 
 #define METATABLE "userns.signalhold"
@@ -52,6 +54,23 @@ static bool block(int signum)
     sigset_t set = set_of(signum), before;
     pthread_sigmask(SIG_BLOCK, &set, &before);
     return sigismember(&before, signum) == 0;
+}
+
+bool userns_hold_xfsz(void)
+{
+    return block(SIGXFSZ);
+}
+
+void userns_drop_xfsz(bool held)
+{
+    const struct timespec at_once = {0, 0};
+    sigset_t set = set_of(SIGXFSZ);
+    int before = errno;
+    if (!held)
+        return;
+    (void)sigtimedwait(&set, NULL, &at_once);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    errno = before;
 }
 
 static int check_holdable(lua_State *L, int arg)

@@ -141,9 +141,13 @@ enum format {
     FORMAT_EMPTY,
     FORMAT_OTHER,
     FORMAT_SCRIPT,
+    FORMAT_LONG_SCRIPT, /* the interpreter's name is not whole */
     FORMAT_ELF,
     FORMAT_COUNT,
 };
+
+/* Of a mount, in statfs(2). */
+enum { MOUNT_NOEXEC = 0x8, MOUNT_NOSYMFOLLOW = 0x2000 };
 
 /* What who was refused has found out about it afterwards. */
 struct found {
@@ -156,6 +160,8 @@ struct found {
     uint32_t mode; /* 0: nothing is there */
     uint32_t uid;
     uint32_t gid;
+    uint64_t mount; /* flags, as statfs(2) shows them */
+    uint64_t magic; /* of its file system */
 
     /* a program, or what that needs to be executed: the path is the last's */
     uint32_t item;      /* which candidate, from 1; 0: it is no program */
@@ -164,9 +170,8 @@ struct found {
     char needed[4096];  /* where it is to be, if it is not the program itself */
     char by[256];       /* what needs it, where it is not the program itself */
     int32_t access;     /* errno of access(2) */
-    uint32_t noexec;
-    uint32_t format; /* enum format */
-    uint32_t bits;   /* of ELF */
+    uint32_t format;    /* enum format */
+    uint32_t bits;      /* of ELF */
     uint32_t machine;
     uint32_t elf_type;
     uint64_t caps; /* that the file must get */

@@ -13,11 +13,10 @@
 
 #include "step_ops.h"
 
-#define PATH_SIZE   sizeof((struct found *)0)->path
-#define EXECUTE     1     /* of access(2) */
-#define EFFECTIVE   0x200 /* AT_EACCESS, which no header of the kernel's has */
-#define NOEXEC_SEEN 8     /* in statfs(2) */
-#define DEPTH       6     /* a script, five interpreters */
+#define PATH_SIZE sizeof((struct found *)0)->path
+#define EXECUTE   1     /* of access(2) */
+#define EFFECTIVE 0x200 /* AT_EACCESS, which no header of the kernel's has */
+#define DEPTH     6     /* a script, five interpreters */
 
 /* A step has made its report: these calls are not in it. */
 #define LOOK(name, ...) LOOK6(SYS_##name, __VA_ARGS__, 0, 0, 0, 0, 0)
@@ -48,6 +47,11 @@ struct view {
     uint64_t resolve;
 };
 
+struct place {
+    struct statx st;
+    struct statfs fs;
+};
+
 static long open_at(const struct view *v, const char *path, uint64_t flags)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
@@ -56,13 +60,15 @@ static long open_at(const struct view *v, const char *path, uint64_t flags)
 }
 
 static long stat_at(const struct view *v, const char *path, uint64_t flags,
-                    struct statx *ret_st)
+                    struct place *ret_place)
 {
     long fd = open_at(v, path, flags);
     if (fd < 0)
         return fd;
-    long error = LOOK(statx, fd, "", AT_EMPTY_PATH,
-                      STATX_TYPE | STATX_MODE | STATX_UID | STATX_GID, ret_st);
+    long error =
+        LOOK(statx, fd, "", AT_EMPTY_PATH,
+             STATX_TYPE | STATX_MODE | STATX_UID | STATX_GID, &ret_place->st);
+    (void)LOOK(fstatfs, fd, &ret_place->fs);
     shut(fd);
     return error;
 }
@@ -75,12 +81,14 @@ static bool is_there(const struct view *v, const char *path)
     return fd >= 0;
 }
 
-static void note(struct found *f, const char *path, const struct statx *st)
+static void note(struct found *f, const char *path, const struct place *seen)
 {
     copy_text(f->path, sizeof f->path, path);
-    f->mode = st->stx_mode;
-    f->uid = st->stx_uid;
-    f->gid = st->stx_gid;
+    f->mode = seen->st.stx_mode;
+    f->uid = seen->st.stx_uid;
+    f->gid = seen->st.stx_gid;
+    f->mount = (uint64_t)seen->fs.f_flags;
+    f->magic = (uint64_t)seen->fs.f_type;
 }
 
 static char *end_of_name(char *p)
@@ -98,28 +106,28 @@ static char *end_of_name(char *p)
 static void note_obstacle(struct found *f, const struct view *v, char *part,
                           char *before, long error)
 {
-    struct statx st = {0};
+    struct place seen = {0};
     if (is_there(v, part) || (error != -EACCES && error != -ENOTDIR)) {
-        (void)stat_at(v, part, O_NOFOLLOW, &st);
+        (void)stat_at(v, part, O_NOFOLLOW, &seen);
     } else {
         *before = '\0';
         part = before > part ? part : (char[]){v->root < 0 ? '.' : '/', '\0'};
-        (void)stat_at(v, part, 0, &st);
+        (void)stat_at(v, part, 0, &seen);
     }
-    note(f, part, &st);
+    note(f, part, &seen);
 }
 
 /* Stops at the first part of the path that cannot be reached. */
 static void walk(struct found *f, const struct view *v, const char *path)
 {
     char part[PATH_SIZE];
-    struct statx st;
+    struct place seen;
     copy_text(part, sizeof part, path);
     char *before = *part == '/' ? part + 1 : part;
     for (char *end = end_of_name(part); end > before; end = end_of_name(end)) {
         char cut = *end;
         *end = '\0';
-        long error = stat_at(v, part, 0, &st);
+        long error = stat_at(v, part, 0, &seen);
         if (error != 0) {
             note_obstacle(f, v, part, before, error);
             return;
@@ -131,13 +139,13 @@ static void walk(struct found *f, const struct view *v, const char *path)
 
 static void find_place(struct found *f, const struct view *v, const char *path)
 {
-    struct statx st;
-    long error = stat_at(v, path, 0, &st);
+    struct place seen = {0};
+    long error = stat_at(v, path, 0, &seen);
     f->error = (int32_t)-error;
     f->mode = 0;
     f->path[0] = '\0';
     if (error == 0)
-        note(f, path, &st);
+        note(f, path, &seen);
     else if (strlen(path) < sizeof f->path)
         walk(f, v, path);
 }
@@ -151,10 +159,12 @@ void step_find_place(struct child *c, long root, const char *path)
 
 /* ---- programs ---------------------------------------------------------- */
 
+#define HEAD_SIZE 256 /* as many bytes as the kernel looks at */
+
 union elf {
     struct elf64_hdr wide;
     struct elf32_hdr narrow;
-    char bytes[256]; /* as many as the kernel looks at */
+    char bytes[HEAD_SIZE + 1];
 };
 
 #if defined(__x86_64__)
@@ -176,16 +186,25 @@ static long read_at(long fd, void *data, size_t size, uint64_t offset)
     return LOOK(pread64, fd, data, size, offset);
 }
 
-/* The name after "#!", as the kernel takes it. */
+static bool ends_name(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\0';
+}
+
+/* The name after "#!", as the kernel takes it: one whose end it does not see it
+   does not take. */
 static void read_script(struct found *f, const char *head, char *interpreter)
 {
     const char *from = head + 2;
-    f->format = FORMAT_SCRIPT;
     while (*from == ' ' || *from == '\t')
         from++;
-    while (*from != ' ' && *from != '\t' && *from != '\n' && *from != '\0')
-        *interpreter++ = *from++;
-    *interpreter = '\0';
+    const char *end = from;
+    while (!ends_name(*end))
+        end++;
+    bool is_whole = end < head + HEAD_SIZE;
+    f->format = is_whole || end == from ? FORMAT_SCRIPT : FORMAT_LONG_SCRIPT;
+    if (is_whole)
+        copy_text(interpreter, (size_t)(end - from) + 1, from);
 }
 
 /* Where the n-th program header says that the loader's path is. */
@@ -242,13 +261,13 @@ static bool is_elf(const char *head)
 static void read_head(struct found *f, long fd, char *needed)
 {
     union elf head = {.bytes = {0}};
-    long n = read_at(fd, &head, sizeof head - 1, 0);
+    long n = read_at(fd, &head, HEAD_SIZE, 0);
     if (n < 0)
         return;
     f->format = n == 0 ? FORMAT_EMPTY : FORMAT_OTHER;
     if (head.bytes[0] == '#' && head.bytes[1] == '!') {
         read_script(f, head.bytes, needed);
-    } else if (n >= (long)sizeof head.narrow && is_elf(head.bytes)) {
+    } else if (is_elf(head.bytes)) {
         read_elf(f, &head);
         bool is_program = f->elf_type == ET_EXEC || f->elf_type == ET_DYN;
         if (is_own_machine(f->machine) && is_program &&
@@ -279,18 +298,20 @@ static void look_inside(struct found *f, const char *path, char *needed)
     shut(fd);
 }
 
+static bool is_noexec(const struct found *f)
+{
+    return (f->mount & MOUNT_NOEXEC) != 0;
+}
+
 /* One program: whether it is there, and may be executed. */
 static void look_at(struct found *f, const char *path, char *needed)
 {
     static const struct view here = {AT_FDCWD, 0};
-    struct statfs st = {0};
     *needed = '\0';
     f->format = FORMAT_UNKNOWN;
     find_place(f, &here, path);
     if (f->error != 0)
         return;
-    (void)LOOK(statfs, path, &st);
-    f->noexec = (st.f_flags & NOEXEC_SEEN) != 0;
     f->access = (int32_t)-LOOK(faccessat2, AT_FDCWD, path, EXECUTE, EFFECTIVE);
     if (S_ISREG(f->mode))
         look_inside(f, path, needed);
@@ -305,7 +326,7 @@ void step_find_program(struct found *f, const char *path)
     f->by[0] = f->needed[0] = '\0';
     look_at(f, path, needed);
     for (f->depth = 0; f->depth < DEPTH && *needed != '\0'; f->depth++) {
-        if (f->access != 0 || f->noexec)
+        if (f->access != 0 || is_noexec(f))
             return;
         if (f->depth > 0)
             copy_text(f->by, sizeof f->by, f->path);
@@ -345,7 +366,7 @@ long step_judge_needed(struct child *c, const char *path)
         return 0;
     if (f->error != 0)
         return -f->error;
-    return f->access == EACCES || f->noexec ? -EACCES : 0;
+    return f->access == EACCES || is_noexec(f) ? -EACCES : 0;
 }
 
 /* ---- the kernel's own words -------------------------------------------- */

@@ -41,6 +41,32 @@ describe("a setting is not made", function()
     ]])
   end)
 
+  it("of what is not there, or only tells something", function()
+    check({
+      { "sysctl ENOENT setting_invalid", '"nosuch" names for net.ipv4.tcp_congestion_control' },
+      { "sysctl ENOENT no_such_interface", "no interface 'eth9'" },
+      { "sysctl ENOENT no_such_interface", "no interface 'eth9'" },
+      { "sysctl ENOENT no_such_setting", "such setting as net.ipv4.conf.eth9.zebra" },
+      { "sysctl EACCES setting_fixed", "net.ipv4.tcp_available_congestion_control only tells" },
+      { "sysctl EISDIR is_directory", "net.ipv4 is a directory" },
+      { "true  " },
+    }, [[
+      tell(run { sysctl = { ["net.ipv4.tcp_congestion_control"] = "nosuch" } })
+      tell(run { sysctl = { ["net.ipv4.conf.eth9.forwarding"] = 1 } })
+      tell(run { sysctl = { ["net.ipv4.neigh.eth9.gc_stale_time"] = 60 } })
+      tell(run { sysctl = { ["net.ipv4.conf.eth9.zebra"] = 1 } })
+      tell(run { sysctl = { ["net.ipv4.tcp_available_congestion_control"] = "reno" } })
+      tell(run { sysctl = { ["net.ipv4"] = 1 } })
+      tell(run { sysctl = { ["net.ipv4.tcp_congestion_control"] = "reno", ["net.ipv4.conf.lo.forwarding"] = 1 } })
+    ]])
+  end)
+
+  it("where there is no /proc", function()
+    check({ { "oom_score ENOENT no_proc", "leave oom_score_adj out" } }, [[
+      tell(run { namespaces = { "uts" }, allow_userns = true, oom_score_adj = 500 })
+    ]], after("mount -t tmpfs none /proc", way == "root" and helper.own_mounts or helper.rootless .. " --mount"))
+  end)
+
   if helper.is_linux(6, 18) then -- older ones may hide it from new namespaces
     it("that is not for other namespaces than the first", function()
       check({ { "sysctl EACCES setting_privileged", "net.core.rmem_max" } },
@@ -115,6 +141,39 @@ describe("a terminal is not made", function()
   end)
 end)
 
+describe("a descriptor is not handed over", function()
+  it("that is not open, or beyond what may be", function()
+    check({
+      { "descriptors EBADF not_open", "keep it open" }, { "descriptors EBADF not_open" },
+      { "take EBADF not_open" }, { "descriptors EBADF rlimit_nofile", "60000 was asked for" },
+    }, [[
+      tell(run({}, { "/bin/true", fds = { [3] = 999 } }))
+      tell(run({}, { "/bin/true", stdin = 999 }))
+      tell(run { mounts = { { type = "move", source = { fd = 999 }, target = "/mnt" } } })
+      tell(run({}, { "/bin/true", fds = { [60000] = 0 } }))
+    ]], "prlimit --nofile=1024:20000")
+  end)
+
+  it("where there is no /dev/null", function()
+    check({ { "descriptors ENOENT not_found", "no /dev/null here" } },
+      [[ tell(run({}, { "/bin/true", stdin = "null" })) ]], after("mount -t tmpfs none /dev", helper.own_mounts))
+  end)
+end)
+
+if sys.landlock_abi() > 0 then
+  describe("a Landlock rule is not made", function()
+    it("that allows nothing, nor for a link of the kernel's own", function()
+      check({
+        { "path_rule ENOMSG nothing_allowed", "'/etc/passwd' is no directory" },
+        { "path_rule ELOOP symlink_loop", "link of the kernel's own" },
+      }, [[
+        tell(run { landlock = { fs = { { path = "/etc/passwd", allow = { "create" } } } } })
+        tell(run { landlock = { fs = { { path = "/proc/self/ns/net", allow = { "read" } } } } })
+      ]])
+    end)
+  end)
+end
+
 describe("a cgroup is not made", function()
   it("where the hierarchies are read-only", function()
     check({ { "cgroup EROFS cgroup_ro" } }, [[ tell(run { cgroup = {} }) ]], after(
@@ -123,6 +182,16 @@ describe("a cgroup is not made", function()
   end)
 
   if way == "root" and not helper.is_guest then
+    it("by a name that a file has, nor for a disk that is not there", function()
+      check({
+        { "cgroup EEXIST cgroup_file", "/cgroup.procs' is a file of the kernel's" },
+        { "cgroup ENODEV no_such_disk", "lsblk" },
+      }, [[
+        tell(run { cgroup = { parent = "/", name = "cgroup.procs", pids = 5 } })
+        tell(run { cgroup = { parent = "/", io = { { device = "9:99", rbps = "1M" } } } })
+      ]])
+    end)
+
     it("below one that has threads for members", function()
       local hierarchy <const> = assert(helper.read "/proc/mounts":match "\n%S+ (%S+) cgroup2 ")
       local parent <const> = "/userns-spec-" .. sys.getpid()
@@ -160,16 +229,57 @@ describe("a network is not made", function()
     ]], NET)
   end)
 
+  -- A pair of interfaces, the words of which are those that matter.
+  local VETH <const> = [[
+    local function veth(fields)
+      fields.name, fields.peer = fields.name or "eth0", fields.peer or {}
+      return run { network = { veth = { fields } } }
+    end
+  ]]
+
   it("of addresses that are there, and routes that lead nowhere", function()
-    check({ { "address EEXIST address_exists" }, { "route ENETUNREACH no_route_to_router" } }, [[
-      local function veth(fields)
-        fields.name, fields.peer = "eth0", { name = "a" }
-        return run { network = { veth = { fields } } }
-      end
+    check({
+      { "address EEXIST address_exists" }, { "veth EEXIST address_exists" },
+      { "route ENETUNREACH no_route_to_router" }, { "route EINVAL router_unusable", "10.0.0.255 is no other host's" },
+    }, VETH .. [[
       tell(veth { address = { "10.0.0.2/24", "10.0.0.2/24" } })
+      tell(veth { peer = { address = { "10.0.0.1/24", "10.0.0.1/24" } } })
       tell(veth { address = "10.0.0.2/24", gateway = "10.1.0.1" })
+      tell(veth { address = "10.0.0.2/24", gateway = "10.0.0.255" })
     ]], NET)
   end)
+
+  it("of routes that there are", function()
+    check({
+      { "route EEXIST route_exists", "default route already" }, { "route EEXIST route_exists", "to 10.2.0.0/24" },
+      { "route EEXIST route_exists", "its own network" },
+    }, VETH .. [[
+      local function pair(name, n)
+        return { name = name, address = ("10.%d.0.2/24"):format(n), gateway = ("10.%d.0.1"):format(n) }
+      end
+      tell(run { network = { veth = { pair("eth0", 1), pair("eth1", 2) } } })
+      local route = { to = "10.2.0.0/24", via = "10.1.0.1" }
+      tell(veth { address = "10.1.0.2/24", routes = { route, route } })
+      tell(veth { address = "10.1.0.2/24", routes = { { to = "10.1.0.0/24" } } })
+    ]], NET)
+  end)
+
+  if helper.shell("test -e /proc/net/if_inet6").code == 0 then
+    it("of IPv6, where it cannot be", function()
+      local disabled <const> = "for i in all default; do echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done"
+      check({
+        { "route EHOSTUNREACH no_route_to_router" }, { "address EINVAL mtu_too_small", "the interface has 1000" },
+        { "veth EINVAL mtu_too_small" }, { "address EADDRNOTAVAIL address_unusable", "ff00::/8" },
+        { "veth EACCES protocol_disabled", "disable_ipv6=0" },
+      }, VETH .. [[
+        tell(veth { address = "fd00::2/64", gateway = "fd01::1" })
+        tell(veth { address = "fd00::2/64", mtu = 1000 })
+        tell(veth { mtu = 1000, peer = { address = "fd00::1/64" } })
+        tell(veth { address = "ff02::1/64" })
+        tell(veth { peer = { address = "fd00::1/64" } })
+      ]], after(disabled, NET))
+    end)
+  end
 
   it("by a program that does not start", function()
     local directory <const> = helper.directory()
@@ -192,6 +302,15 @@ describe("a child does not begin", function()
     helper.write(directory .. "/userns/userns-init", "")
     check({ { "image EACCES image_missing", "may not be executed" } }, "tell(run { init = true })", wrapper)
     helper.remove(directory)
+  end)
+
+  it("whose host may write no files, which does not end the host", function()
+    local limited <const> = "prlimit --fsize=100"
+    check({ { "image EFBIG rlimit_fsize", "ulimit -f" } }, "tell(run { init = true })", limited)
+    local one <const> = told([[
+      tell(run { seccomp = { default = "allow", rules = { { names = "mount", action = "errno" } } } })
+    ]], "prlimit --fsize=0")[1]
+    assert.equal("validate EINVALID", one.op .. " " .. one.code)
   end)
 
   it("whose parent has ended", function()

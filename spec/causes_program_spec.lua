@@ -1,7 +1,10 @@
 -- Why a program is not executed: each refusal is produced, on both floors.
 local helper = require "spec.helper"
 local sys = require "userns.sys"
+local told = require "spec.support.told"
 local userns = require "userns"
+
+local way <const> = helper.privilege
 
 local directory
 
@@ -22,13 +25,24 @@ local function elf(name, changes)
   return file(name, text)
 end
 
---- /bin/true with another loader of the same length.
-local function with_loader(name, loader)
+--- /bin/true, its loader, and where it says so.
+local function true_loader()
   local text <const> = helper.read("/bin/true")
   local own <const> = text:match("/lib[%w/_.-]*ld%-[%w_.-]+")
-  local first <const>, last <const> = text:find(own, 1, true)
+  return text, own, text:find(own, 1, true)
+end
+
+--- /bin/true with another loader of the same length.
+local function with_loader(name, loader)
+  local text <const>, own <const>, first <const>, last <const> = true_loader()
   assert(#loader <= #own)
   return file(name, text:sub(1, first - 1) .. loader .. ("\0"):rep(#own - #loader) .. text:sub(last + 1))
+end
+
+--- /bin/true whose loader's name has no end.
+local function with_endless_loader(name)
+  local text <const>, _, _, last <const> = true_loader()
+  return file(name, text:sub(1, last) .. "x" .. text:sub(last + 2))
 end
 
 local function link(name, to)
@@ -55,6 +69,11 @@ local CASES <const> = {
   { "a script whose interpreter may not be executed", function()
     return file("script", "#!" .. file("interpreter", "x", "644") .. "\n")
   end, "EACCES", "not_executable", "the interpreter of the script", "chmod a+x" },
+  { "a script whose first line the kernel does not read to its end", function()
+    return file("script", ("#!/%s\n"):format(("x"):rep(254)))
+  end, "ENOEXEC", "interpreter_too_long", "within the first 256 bytes", "shorter path" },
+  { "a script whose first line just fits", function() return file("script", ("#!/%s\n"):format(("x"):rep(252))) end,
+    "ENOENT", "no_interpreter", ("x"):rep(252) .. "', the interpreter of" },
   { "scripts that interpret scripts", function()
     for i = 1, 5 do
       file("s" .. i, ("#!%s/s%d\n"):format(directory, i + 1))
@@ -69,6 +88,20 @@ local CASES <const> = {
   end, "ENOENT", "no_loader", "'/lib/ld-other.so', the ELF loader of '", "/inner'" },
   { "a program for another machine", function() return elf("other", { [18] = "\x16\0" }) end, "ENOEXEC",
     "wrong_architecture", "built for s390x", sys.uname().machine },
+  { "a program that is damaged, and whose loader is not", function() return elf("damaged", { [54] = "\0\0" }) end,
+    "ENOEXEC", "bad_elf", "damaged' is a damaged ELF file" },
+  { "a program that does not end its loader's name", function() return with_endless_loader("endless") end, "ENOEXEC",
+    "bad_elf", "endless' is a damaged ELF file" },
+  { "a script whose interpreter is damaged", function()
+    return file("script", "#!" .. elf("damaged", { [54] = "\0\0" }) .. "\n")
+  end, "ENOEXEC", "bad_elf", "/damaged' is a damaged ELF file" },
+  { "the beginning of a program", function() return file("cut", helper.read("/bin/true"):sub(1, 12)) end, "ENOEXEC",
+    "bad_elf", "cut' is a damaged ELF file" },
+  { "a program whose loader is a text", function()
+    return with_loader("program", file("text", ("x"):rep(300)))
+  end, "ELIBBAD", "bad_loader", "/text', the ELF loader of '", "is no ELF file" },
+  { "a program whose loader is a short text", function() return with_loader("program", file("text", "x")) end, "EIO",
+    "bad_loader", "/text', the ELF loader of '", "is no ELF file" },
   { "an object file", function() return elf("object", { [16] = "\1\0" }) end, "ENOEXEC", "bad_elf", "not linked" },
   { "a script that names no interpreter", function() return file("script", "echo hello\n") end, "ENOEXEC",
     "unknown_format", "neither #! nor ELF", "#!/bin/sh" },
@@ -129,6 +162,16 @@ describe("the cause of a program's refusal is told of", function()
     assert.matches("%d+ bytes together", err.why)
   end)
 
+  it("arguments that a small stack has no room for", function()
+    local argv <const> = { "/bin/true" }
+    for i = 2, 21 do
+      argv[i] = ("x"):rep(5000)
+    end
+    local _, err <const> = assert(userns.container { rlimits = { stack = "64K" } }):run(argv)
+    assert.same({ "E2BIG", "args_too_long" }, { err.code, err.cause })
+    assert.matches("10%d%d%d%d bytes together, and the stack's limit lets 65536 through", err.why)
+  end)
+
   it("a variable that is too long", function()
     local _, err <const> = assert(userns.container {}):run { "/bin/true", env = { BIG = ("x"):rep(200000) } }
     assert.same({ "args_too_long" }, { err.cause })
@@ -175,6 +218,40 @@ describe("the cause of a program's refusal is told of", function()
     assert.matches("^noexec\tbind a copy that lies on a mount without noexec", output)
   end)
 
+  it("links on a mount with nosymfollow", function()
+    local list <const> = told(([[
+      tell(sys.exec("%s/link", { "link" }))
+      tell(run({}, { "%s/link" }))
+    ]]):format(directory, directory), ("unshare -Ur -m sh -c 'mount -t tmpfs -o nosymfollow none %s && ln -s /bin/true "
+      .. "%s/link && exec \"$@\"' sh"):format(directory, directory))
+    assert.equal(2, #list)
+    for _, one in ipairs(list) do
+      assert.same({ "ELOOP", "nosymfollow" }, { one.code, one.cause })
+      assert.is_truthy(one.why:find(directory .. "/link' is a symbolic link on a mount with nosymfollow", 1, true))
+    end
+  end)
+
+  it("a file system that executes nothing", function()
+    local box <const> = assert(userns.container { root = { type = "bind", source = "/" }, mounts = {
+      { type = "mqueue", target = "/mnt" }, { type = "file", target = "/mnt/queue", content = "", mode = "0755" },
+    } })
+    local _, err <const> = box:run { "/mnt/queue" }
+    assert.same({ "EACCES", "inert_fs" }, { err.code, err.cause })
+    assert.matches("executes nothing %(mqueue%)$", err.why)
+    local _, other <const> = sys.exec("/proc/self/status", { "status" })
+    assert.same({ "EACCES", "inert_fs" }, { other.code, other.cause })
+  end)
+
+  it("what leads into another process", function()
+    local list <const> = told [[
+      tell(sys.exec("/proc/1/exe", { "program" }))
+      tell(run({}, { "/proc/1/root/bin/true" }))
+    ]]
+    for i = way == "root" and 2 or 1, 2 do
+      assert.same({ "EACCES", "not_ptraceable" }, { list[i].code, list[i].cause })
+    end
+  end)
+
   it("a root without the loader", function()
     local box <const> = assert(userns.container {
       root = { type = "tmpfs" },
@@ -212,7 +289,17 @@ describe("the cause of a program's refusal is told of", function()
     end
   end)
 
-  if helper.privilege == "root" then
+  if way == "user" then
+    it("what cannot be read, and needs what is not there", function()
+      local path <const> = file("script", "#!/nowhere/sh\n", "111")
+      local _, err <const> = sys.exec(path, { "script" })
+      assert.same({ "ENOENT", nil, "no_interpreter", "no_loader" },
+        { err.code, err.cause, err.causes[1].cause, err.causes[2].cause })
+      assert.matches("script' is there and cannot be read: where it is a script", err.hint)
+    end)
+  end
+
+  if way == "root" then
     it("capabilities of the file that the bounding set lacks", function()
       local path <const> = file("ping", helper.read("/bin/true"))
       assert(sys.set_file_caps(path, "cap_net_raw=ep"))

@@ -612,9 +612,17 @@ describe("A container in a cgroup of its own", function()
     local given <const> = { parent = "/nowhere", pids = 5 }
     local fields <const>, advice <const> = helper.refusal({ cgroup = given }, { "/bin/true" })
     assert.same(helper.errno("ENOENT", {
-      op = "cgroup", syscall = "open", field = "cgroup.pids", path = hierarchy_of_pids().target .. "/nowhere",
+      op = "cgroup", syscall = "open", field = "cgroup.parent", path = hierarchy_of_pids().target .. "/nowhere",
     }), fields)
     assert.same({ "no_such_cgroup", "cgroup.parent does not exist below the hierarchy's mount" },
+      { advice.cause, advice.why })
+  end)
+
+  it("is refused below a parent that is a file", function()
+    local fields <const>, advice <const> = helper.refusal({ cgroup = { parent = "/cgroup.procs", pids = 5 } },
+      { "/bin/true" })
+    assert.same({ "ENOTDIR", "cgroup.parent" }, { fields.code, fields.field })
+    assert.same({ "not_directory", ("'%s/cgroup.procs' is a file, and no cgroup"):format(hierarchy_of_pids().target) },
       { advice.cause, advice.why })
   end)
 

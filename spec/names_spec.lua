@@ -87,8 +87,10 @@ describe("names of users and groups", function()
 
   it("need files that are files", function()
     local box <const> = helper.tree { { type = "dir", target = "/etc/passwd" } }
-    assert.same(helper.errno("EINVAL", { op = "setuid", syscall = "statx", field = "process.uid", path = "x" }),
-      (helper.refusal(box, { "/bin/true", uid = "x", gid = 0 })))
+    local wrong <const>, told <const> = helper.refusal(box, { "/bin/true", uid = "x", gid = 0 })
+    assert.same(helper.errno("EINVAL", { op = "setuid", syscall = "statx", field = "process.uid", path = "x" }), wrong)
+    assert.same({ "no_access", "put a file into the container that may be read, or name a number" },
+      { told.cause, told.hint })
     local fields <const>, advice <const> = helper.refusal(helper.tree(), { "/bin/true", uid = "x", gid = 0 })
     assert.same(helper.errno("ENOENT", { op = "setuid", syscall = "openat2", field = "process.uid", path = "x" }),
       fields)

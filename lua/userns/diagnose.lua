@@ -13,14 +13,16 @@ local diagnose = {}
 ---@field mode integer?
 ---@field uid integer?
 ---@field gid integer?
+---@field magic integer? of its file system, as statfs(2) numbers them
+---@field noexec boolean? of its mount, as the next
+---@field nosymfollow boolean?
 ---@field item integer? which candidate for the program, from 1; nil: it is about no program
 ---@field depth integer? 0: it is the program itself; else what that needs
 ---@field needed_by "script"|"elf"|nil
 ---@field needed string? where what is needed is to be
 ---@field by string? who needs it, where it is not the program itself
 ---@field access string? "EACCES": its mode does not let it be executed
----@field noexec boolean?
----@field format "empty"|"other"|"script"|"elf"|nil
+---@field format "empty"|"other"|"script"|"long_script"|"elf"|nil "long_script": its first line does not fit
 ---@field bits integer? of ELF
 ---@field machine integer? of ELF
 ---@field elf_type integer?

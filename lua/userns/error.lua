@@ -105,8 +105,12 @@ function REFINE.groups(step, err)
   return { "", step.names and err.item and step.names[err.item] }
 end
 
--- What is about no limit in particular is about the first.
+-- What is about no limit in particular is about the first; what is opened by its
+-- path is the parent.
 function REFINE.cgroup(step, err)
+  if err.syscall == "open" then
+    return { ".parent", err.path }
+  end
   local field <const> = step.fields[err.item or 1]
   return { field and "." .. field or "", err.path }
 end
@@ -142,6 +146,17 @@ local function path_of(step)
   return SUBJECT[step.op] and step[SUBJECT[step.op]] or step.target or step.path or step.user or step.group
 end
 
+--- Says why a step was refused, where that can be told.  Only now is loaded what
+--- tells it: no host pays for it that is refused nothing.
+---@param err userns.Error
+---@param step userns.Step
+---@param plan userns.Plan
+---@return userns.Error the same
+function error_object.explain(err, step, plan)
+  local loaded <const>, diagnose <const> = pcall(require, "userns.diagnose")
+  return loaded and diagnose.step(err, step, plan) or err
+end
+
 --- Fills in, from the plan, what the engine's report of a failed step means.
 ---@param err userns.Error with step, and item where the step has several
 ---@param plan userns.Plan
@@ -157,11 +172,7 @@ function error_object.locate(err, plan)
   err.side = step.side
   err.path = part[2] or path_of(step)
   err.field = step.source and step.source .. (part[1] or "")
-  -- only now: no host pays for it that is refused nothing
-  local loaded <const>, diagnose <const> = pcall(require, "userns.diagnose")
-  if loaded then
-    diagnose.step(err, step, plan)
-  end
+  error_object.explain(err, step, plan)
   err.item, err.found = nil, nil
   return err
 end

@@ -18,4 +18,17 @@ function path.is_within(inner, outer)
   return inner == outer or path.is_below(inner, outer)
 end
 
+-- What leads from a process's directory to what the process has: a link, or a
+-- directory of links.
+local LINKS <const> = { root = true, cwd = true, exe = true }
+local DIRECTORIES <const> = { fd = true, map_files = true, ns = true }
+
+--- Whether a path ends at what leads to what another process has.
+---@param at string
+---@return boolean
+function path.leads_into_process(at)
+  local within <const> = at:gsub("/task/%d+/", "/"):match "^/proc/[^/]+/(.+)$" or ""
+  return (LINKS[within] or DIRECTORIES[within:match "^([^/]+)/?[^/]*$"]) ~= nil
+end
+
 return path

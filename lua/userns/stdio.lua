@@ -1,4 +1,5 @@
 -- The descriptors that a program gets, and the host's ends of its pipes.
+local error_object = require "userns.error"
 local sys = require "userns.sys"
 
 local stdio = {}
@@ -147,7 +148,7 @@ end
 local function fail(set, err, field)
   set:close()
   err.op, err.field = "descriptors", field
-  return nil, err
+  return nil, error_object.explain(err, { op = "descriptors" }, {})
 end
 
 --- Where a descriptor comes from, in words.

@@ -53,9 +53,48 @@ return {
     hint = "make it first, or name one that exists",
   },
   {
+    cause = "not_directory", ops = "cgroup", codes = "ENOTDIR", syscalls = "open",
+    about = "cgroup.parent is a file",
+    why = function(case)
+      return ("'%s' is a file, and no cgroup"):format(case.err.path)
+    end,
+    hint = "name a cgroup in cgroup.parent",
+  },
+  {
+    cause = "cgroup_max", ops = "cgroup", codes = "EAGAIN", syscalls = "mkdirat",
+    why = "a cgroup above it allows no more below itself (cgroup.max.descendants, cgroup.max.depth)",
+    hint = "raise that, remove cgroups that nobody needs, or name another in cgroup.parent",
+  },
+  {
+    -- the first version lets none have more than those above it have
+    cause = "limit_above_parent", ops = "cgroup", codes = "EINVAL", syscalls = "write",
+    test = function(case)
+      return case.err.path:find("/cpu.cfs_quota_us", 1, true) ~= nil and nil
+    end,
+    why = "a cgroup above it has less processor time",
+    hint = "ask for no more (cgroup.cpu), raise cpu.cfs_quota_us there, or name another in cgroup.parent",
+  },
+  {
+    cause = "no_such_disk", ops = "cgroup", codes = "ENODEV", syscalls = "write",
+    why = "there is no disk of this number; a part of a disk is none",
+    hint = "take the number of the whole disk, as `lsblk` tells it",
+  },
+  {
     cause = "no_such_limit", ops = "cgroup", codes = "ENOENT", syscalls = "openat",
     why = "this kernel has no such limit",
     hint = "leave it out",
+  },
+  {
+    cause = "cgroup_file", ops = "cgroup", codes = "EEXIST",
+    test = function(case)
+      local st <const> = case.evidence:stat(case.err.path)
+      return st ~= nil and st.type == "file"
+    end,
+    about = "the name is that of a file of the kernel's, as every cgroup has it",
+    why = function(case)
+      return ("'%s' is a file of the kernel's, as every cgroup has it"):format(case.err.path)
+    end,
+    hint = "take another name, or leave cgroup.name out for one of its own",
   },
   {
     cause = "cgroup_exists", ops = "cgroup", codes = "EEXIST",

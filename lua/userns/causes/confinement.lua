@@ -59,6 +59,14 @@ return {
     hint = "start the host program under fewer of them",
   },
   {
+    cause = "nothing_allowed", ops = "path_rule", codes = "ENOMSG",
+    about = "what is allowed of a file is what directories alone have",
+    why = function(case)
+      return ("'%s' is no directory, and nothing is allowed of it but what directories have"):format(case.err.path)
+    end,
+    hint = "allow it for the directory that the file lies in, or leave the rule out",
+  },
+  {
     cause = "key_quota", ops = "keyring", codes = "EDQUOT", syscalls = "keyctl",
     why = "the user has as many keys as kernel.keys.maxkeys allows, or as many bytes of them as maxbytes does",
     hint = "leave strict out, or as root: sysctl kernel.keys.maxkeys=N (maxbytes=N)",

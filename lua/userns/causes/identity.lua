@@ -107,6 +107,15 @@ return {
     hint = "put one into the container, or name a number",
   },
   {
+    cause = "no_access", ops = SETID, codes = "EACCES EINVAL", syscalls = "openat2 statx",
+    test = function(case)
+      return case.err.syscall == "statx" or nil
+    end,
+    about = "the container's own /etc/passwd or /etc/group cannot be read",
+    why = "the container's own /etc/passwd or /etc/group, where names are looked up, is no file or may not be read",
+    hint = "put a file into the container that may be read, or name a number",
+  },
+  {
     cause = "id_unmapped", ops = SETID, codes = "EINVAL", syscalls = "setresuid setresgid setgroups",
     test = function(case)
       if case:has "join" then

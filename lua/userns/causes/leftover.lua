@@ -33,6 +33,18 @@ return {
     hint = "close some, or raise the soft limit (ulimit -n)",
   },
   {
+    cause = "rlimit_fsize", ops = "any", codes = "EFBIG", syscalls = "write ftruncate",
+    test = function(case)
+      local limit <const> = case.evidence:limit "fsize"
+      if not limit then
+        return nil
+      end
+      return limit.soft ~= "unlimited"
+    end,
+    why = "the process may write no file of that length, not even in memory: its RLIMIT_FSIZE",
+    hint = "raise the soft limit (ulimit -f)",
+  },
+  {
     cause = "file_max", ops = "any", codes = "ENFILE",
     why = "the machine has as many files open as fs.file-max",
     hint = "end what holds them, or as root: sysctl fs.file-max",

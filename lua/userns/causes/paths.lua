@@ -1,5 +1,6 @@
 -- Why a file or directory is not found, or is not what is needed there.  What a
 -- child was refused it has looked at itself: nobody else sees its tree.
+local leads_into_process <const> = require("userns.path").leads_into_process
 local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
@@ -25,16 +26,6 @@ end
 
 local function stopped(case)
   return obstacle(case) ~= nil
-end
-
--- What leads from a process's directory to what the process has: a link, or a
--- directory of links.
-local LINKS <const> = { root = true, cwd = true, exe = true }
-local DIRECTORIES <const> = { fd = true, map_files = true, ns = true }
-
-local function leads_into_process(path)
-  local within <const> = path:gsub("/task/%d+/", "/"):match "^/proc/[^/]+/(.+)$" or ""
-  return (LINKS[within] or DIRECTORIES[within:match "^([^/]+)/?[^/]*$"]) ~= nil
 end
 
 local function directory_of(path)
@@ -357,7 +348,7 @@ return {
     hint = "name what is meant without the link",
   },
   {
-    cause = "symlink_loop", ops = PLACED .. " chdir open", codes = "ELOOP", syscalls = "openat2",
+    cause = "symlink_loop", ops = PLACED .. " chdir open path_rule", codes = "ELOOP", syscalls = "openat2",
     about = "a path leads through what is no link of a file system's, but of the kernel's own in /proc",
     why = function(case)
       return ("'%s' leads through a link of the kernel's own, as /proc has them, which is not followed"):format(

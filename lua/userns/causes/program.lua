@@ -1,8 +1,10 @@
 -- Why a program is not executed: execve(2), in the order in which the kernel looks.
 -- What is found in the program, and in what it needs, was looked at by who was
 -- refused (step_found.c).
-local is_within <const> = require("userns.path").is_within
+local path = require "userns.path"
 local sys = require "userns.sys"
+
+local EXECUTABLE <const> = 73 -- 0111, of a file's mode
 
 local PAGE <const> = 4096
 local LONGEST <const> = 32 * PAGE -- of one argument, MAX_ARG_STRLEN
@@ -16,9 +18,21 @@ local MACHINES <const> = {
   [247] = "BPF", [258] = "LoongArch",
 }
 
+-- File systems that execute nothing, whatever the mode of a file says: SB_I_NOEXEC.
+local INERT <const> = { [0x19800202] = "mqueue", [0x9fa0] = "proc", [0x62656572] = "sysfs" }
+
 local OWN <const> = { x86_64 = { [62] = true, [3] = true }, aarch64 = { [183] = true, [40] = true } }
 
+local NO_MACHINE <const> = 0 -- or the file ends before it says so
+
 local ELF_TYPES <const> = { [1] = "an object file, not linked yet", [4] = "a core dump" }
+
+-- What is no program, in words.
+local NO_PROGRAM <const> = {
+  empty = " is empty",
+  script = " names no interpreter after #!",
+  other = " begins with nothing that the kernel knows: neither #! nor ELF",
+}
 
 local function quote(text)
   return "'" .. text .. "'"
@@ -27,9 +41,13 @@ end
 --- The program itself, as it was given.
 local function name_of(case)
   local step <const> = case.step
-  local path <const> = case.found.item and step.paths and step.paths[case.found.item]
-  local name <const> = path or case.err.path
+  local name <const> = case.found.item and step.paths and step.paths[case.found.item] or case.err.path
   return name and quote(name) or "the program"
+end
+
+--- Who names what is needed.
+local function needer(case)
+  return case.found.by and quote(case.found.by) or name_of(case)
 end
 
 --- What the kernel was at: the program, its interpreter, or its ELF loader.
@@ -38,9 +56,19 @@ local function subject(case)
   if not found.needed_by then
     return name_of(case)
   end
-  local who <const> = found.by and quote(found.by) or name_of(case)
   return (found.needed_by == "script" and "%s, the interpreter of the script %s,"
-    or "%s, the ELF loader of %s,"):format(quote(found.needed), who)
+    or "%s, the ELF loader of %s,"):format(quote(found.needed), needer(case))
+end
+
+--- Whether it is the program that is at fault, though its loader was looked at: of an
+--- ELF loader the kernel says ELIBBAD or EIO.
+local function is_about_needer(case)
+  return case.found.needed_by == "elf" and case.err.code == "ENOEXEC"
+end
+
+--- What is at fault, where it is an ELF file.
+local function culprit(case)
+  return is_about_needer(case) and needer(case) or subject(case)
 end
 
 local function is_program(case)
@@ -62,13 +90,39 @@ local function has_type(case, type)
   return is_program(case) and not case.found.code and case.found.type == type
 end
 
+--- Whether nobody but the kernel can tell what the program needs: it is there, may be
+--- executed and not be read.
+local function is_unread(case)
+  return has_type(case, "file") and case.found.access == nil and case.found.format == nil
+end
+
+--- What the file at fault is; nil where it was not looked at, as what found its loader.
+local function format_of(case)
+  return not is_about_needer(case) and case.found.format or nil
+end
+
+--- Whether the machine is one that kernels like this one have programs for.
+local function machine_is_own(case)
+  local own <const> = OWN[sys.uname().machine]
+  return own == nil or own[case.found.machine] ~= nil
+end
+
+--- Whether it is a program of 32 bits, which a kernel of 64 bits may or may not execute.
+local function is_narrow(case)
+  local found <const> = case.found
+  if is_about_needer(case) and found.format ~= "elf" then
+    return nil -- a loader would have had as many
+  end
+  return found.format == "elf" and found.bits == 32 and machine_is_own(case) and not ELF_TYPES[found.elf_type]
+end
+
 --- Whether the description has the mount that the file lies on forbid it.
 local function is_forbidden(case)
   local at <const> = case.found.needed or case.step.paths[case.found.item]
   local top, forbids = "", false
   for _, step in ipairs(case.plan) do
     local target <const> = step.target or step.op:match "^root_" and "/"
-    if step.attrs and target and #target >= #top and is_within(at, target) then
+    if step.attrs and target and #target >= #top and path.is_within(at, target) then
       top, forbids = target, (" %s "):format(table.concat(step.attrs, " ")):find(" noexec ", 1, true) ~= nil
     end
   end
@@ -104,15 +158,26 @@ local function total(case)
   return bytes
 end
 
---- What all arguments may have together.
-local function most(case)
+--- The stack's soft limit that the program is given.
+local function stack_limit(case)
   local stack = (case.evidence:limit "stack" or {}).soft
   for _, step in ipairs(case.plan) do
     if step.op == "rlimit" and step.resource == "stack" then
       stack = step.soft
     end
   end
-  return math.max(LEAST, math.min(MOST, math.type(stack) == "integer" and stack // 4 or MOST))
+  return math.type(stack) == "integer" and stack or math.maxinteger
+end
+
+--- What all arguments may have together: they lie on the stack, too.
+---@return integer bytes
+---@return string bound in words
+local function most(case)
+  local stack <const> = stack_limit(case)
+  if stack < LEAST then
+    return stack, "the stack's limit"
+  end
+  return math.max(LEAST, math.min(MOST, stack // 4)), "a quarter of the stack's limit"
 end
 
 --- The capabilities that the file must get and the bounding set does not have.
@@ -147,10 +212,11 @@ return {
   },
   {
     cause = "args_too_long", ops = "exec examine", codes = "E2BIG",
-    about = "all arguments and variables together do not fit in a quarter of the stack's limit",
+    about = "all arguments and variables together do not fit in a quarter of the stack's limit, or in the stack",
     why = function(case)
-      return ("arguments and environment have %d bytes together, and a quarter of the stack's limit lets %d through")
-        :format(total(case), most(case))
+      local bytes <const>, limit <const>, bound <const> = total(case), most(case)
+      local counted <const> = bytes > limit and ("have %d bytes together"):format(bytes) or "have more together"
+      return ("arguments and environment %s, and %s lets %d through"):format(counted, bound, limit)
     end,
     hint = "hand over less, as in a file; or raise the limit of the stack (rlimits.stack), up to 24 MiB",
   },
@@ -163,8 +229,8 @@ return {
     about = "no directory of PATH has the program",
     why = function(case)
       local directories <const> = {}
-      for i, path in ipairs(case.step.paths) do
-        directories[i] = path:match("^(.*)/[^/]*$")
+      for i, candidate in ipairs(case.step.paths) do
+        directories[i] = candidate:match("^(.*)/[^/]*$")
       end
       return #directories == 0 and "PATH is empty"
         or ("no directory of PATH that may be searched has '%s': %s"):format(
@@ -177,8 +243,12 @@ return {
     cause = "script_by_fd", ops = "exec", codes = "ENOENT",
     test = function(case)
       local found <const> = case.found
-      local is_script <const> = found.needed_by == "script" or (found.depth or 0) > 1
-      return case.arguments ~= nil and type(case.arguments[1]) ~= "string" and is_script and found.code == nil
+      if not case.arguments or type(case.arguments[1]) == "string" then
+        return false
+      elseif is_unread(case) then
+        return nil
+      end
+      return (found.needed_by == "script" or (found.depth or 0) > 1) and found.code == nil
     end,
     why = "it is a script, whose interpreter cannot open a descriptor that is closed on exec",
     hint = "execute a script by its path",
@@ -193,7 +263,7 @@ return {
       local name <const> = case.found.needed
       return name:find("\r", 1, true)
         and ("the first line of %s ends as lines do on DOS: the kernel looks for an interpreter with a carriage "
-          .. "return in its name"):format(case.found.by or name_of(case))
+          .. "return in its name"):format(needer(case))
         or ("%s does not exist"):format(subject(case))
     end,
     hint = function(case)
@@ -219,6 +289,29 @@ return {
       return ("add the directory that has it to the container (a bind of %s), or take a program that is linked "
         .. "statically"):format(loader:match("^/[^/]+") or "/lib64")
     end,
+  },
+  {
+    cause = "no_interpreter", ops = "exec examine", codes = "ENOENT",
+    test = function(case)
+      return is_unread(case) and nil
+    end,
+    about = "the interpreter of a script that cannot be read may not be there",
+    why = function(case)
+      return ("%s is there and cannot be read: where it is a script, its interpreter does not exist"):format(
+        subject(case))
+    end,
+    hint = "add the interpreter to the container",
+  },
+  {
+    cause = "no_loader", ops = "exec examine", codes = "ENOENT",
+    test = function(case)
+      return is_unread(case) and nil
+    end,
+    about = "the ELF loader of a program that cannot be read may not be there",
+    why = function(case)
+      return ("where %s is an ELF program, its loader does not exist"):format(subject(case))
+    end,
+    hint = "add the directory that has it to the container (a bind of /lib64 or /lib)",
   },
   {
     cause = "not_found", ops = "exec examine", codes = "ENOENT",
@@ -257,13 +350,25 @@ return {
     hint = "correct the path",
   },
   {
+    cause = "nosymfollow", ops = "exec examine", codes = "ELOOP",
+    test = function(case)
+      return is_program(case) and case.found.code == "ELOOP" and case.found.nosymfollow
+    end,
+    about = "a symbolic link lies on a mount with nosymfollow",
+    why = function(case)
+      return ("'%s' is a symbolic link on a mount with nosymfollow, where none is followed"):format(case.found.path)
+    end,
+    hint = "name what the link leads to, or mount without nosymfollow",
+  },
+  {
     cause = "symlink_loop", ops = "exec examine", codes = "ELOOP",
     test = function(case)
       return is_program(case) and case.found.code == "ELOOP"
     end,
     about = "symbolic links lead back to themselves",
     why = function(case)
-      return ("'%s' is a symbolic link that leads back to itself"):format(case.found.path)
+      return ("'%s' is a symbolic link that leads back to itself, or to one that may not be followed"):format(
+        case.found.path)
     end,
     hint = "name the program itself",
   },
@@ -283,6 +388,18 @@ return {
     why = "a path has at most 4095 bytes, a name in it 255", hint = "shorten the program's path",
   },
   {
+    cause = "not_ptraceable", ops = "exec examine", codes = "EACCES",
+    test = function(case)
+      return is_program(case) and case.found.code == "EACCES" and path.leads_into_process(case.found.path)
+    end,
+    about = "the path leads through what another process has",
+    why = function(case)
+      return ("'%s' is for who may look into that process: its user, while it is dumpable and has no more capabilities")
+        :format(case.found.path)
+    end,
+    hint = "name the path itself, or do it as the process's user or as root of the host",
+  },
+  {
     cause = "not_searchable", ops = "exec examine", codes = "EACCES",
     test = function(case)
       return is_program(case) and case.found.code == "EACCES"
@@ -290,7 +407,7 @@ return {
     about = "a directory on the way may not be searched",
     why = function(case)
       local found <const> = case.found
-      if not found.mode then
+      if not found.mode or found.type ~= "directory" then
         return ("what '%s' leads through may not be searched"):format(found.path)
       end
       return ("'%s' (mode %04o, owner %d:%d) may not be searched by who executes the program"):format(found.path,
@@ -321,6 +438,17 @@ return {
     hint = "name a program",
   },
   {
+    cause = "inert_fs", ops = "exec examine", codes = "EACCES",
+    test = function(case)
+      return has_type(case, "file") and INERT[case.found.magic] ~= nil
+    end,
+    about = "it lies on a file system that executes nothing, as mqueue",
+    why = function(case)
+      return ("%s lies on a file system that executes nothing (%s)"):format(subject(case), INERT[case.found.magic])
+    end,
+    hint = "execute a copy elsewhere",
+  },
+  {
     cause = "noexec", ops = "exec examine", codes = "EACCES",
     test = function(case)
       return has_type(case, "file") and case.found.noexec
@@ -340,12 +468,12 @@ return {
   {
     cause = "not_executable", ops = "exec examine", codes = "EACCES",
     test = function(case)
-      return has_type(case, "file") and case.found.access == "EACCES"
+      return has_type(case, "file") and case.found.access == "EACCES" and case.found.mode & EXECUTABLE ~= EXECUTABLE
     end,
     about = "its mode does not let it be executed",
     why = function(case)
       local found <const> = case.found
-      local owner <const> = found.mode & 73 ~= 0 and (" and owner %d:%d"):format(found.uid, found.gid) or "" -- 0111
+      local owner <const> = found.mode & EXECUTABLE ~= 0 and (" and owner %d:%d"):format(found.uid, found.gid) or ""
       return ("%s has mode %04o%s, which does not let this user execute it"):format(subject(case), found.mode, owner)
     end,
     hint = function(case)
@@ -382,8 +510,7 @@ return {
   {
     cause = "wrong_architecture", ops = "exec examine", codes = "ENOEXEC ELIBBAD EINVAL",
     test = function(case)
-      local own <const> = OWN[sys.uname().machine]
-      return case.found.format == "elf" and own ~= nil and not own[case.found.machine]
+      return format_of(case) == "elf" and case.found.machine ~= NO_MACHINE and not machine_is_own(case)
     end,
     about = "the program was built for another machine",
     why = function(case)
@@ -394,38 +521,63 @@ return {
     hint = "take one that was built for this machine, or register an emulator with binfmt_misc",
   },
   {
-    cause = "wrong_architecture", ops = "exec examine", codes = "ENOEXEC",
+    cause = "wrong_architecture", ops = "exec examine", codes = "ENOEXEC ELIBBAD",
     test = function(case)
-      return case.found.format == "elf" and case.found.bits == 32 and case.found.elf_type ~= 1
-        and (case.found.machine == 3 or case.found.machine == 40) and nil
+      return is_narrow(case) and nil
     end,
-    why = "the program has 32 bits, which this kernel may not execute",
+    about = "it has 32 bits, which this kernel may not execute",
+    why = function(case)
+      return culprit(case) .. " has 32 bits, which this kernel may not take"
+    end,
     hint = "take one that has 64 bits",
+  },
+  {
+    cause = "interpreter_too_long", ops = "exec examine", codes = "ENOEXEC",
+    test = function(case)
+      return format_of(case) == "long_script"
+    end,
+    about = "the interpreter's path does not end within the first 256 bytes of a script",
+    why = function(case)
+      return ("the path after #! in %s does not end within the first 256 bytes, and the kernel reads no more"):format(
+        subject(case))
+    end,
+    hint = "name the interpreter by a shorter path, as that of a link to it",
   },
   {
     cause = "unknown_format", ops = "exec examine", codes = "ENOEXEC",
     test = function(case)
-      return case.found.format == "other" or case.found.format == "empty" or case.found.format == "script"
+      return NO_PROGRAM[format_of(case)] ~= nil
     end,
     about = "it is no program of a kind that the kernel knows, as a script without #!",
     why = function(case)
-      if case.found.format == "empty" then
-        return subject(case) .. " is empty"
-      end
-      return subject(case) .. (case.found.format == "script" and " names no interpreter after #!"
-        or " begins with nothing that the kernel knows: neither #! nor ELF")
+      return subject(case) .. NO_PROGRAM[case.found.format]
     end,
     hint = "where it is a script, let its first line name the interpreter (#!/bin/sh), or execute that with it",
   },
   {
-    cause = "bad_elf", ops = "exec examine", codes = "ENOEXEC ELIBBAD EIO EINVAL ENOMEM",
+    cause = "bad_loader", ops = "exec examine", codes = "ELIBBAD EIO",
     test = function(case)
-      return case.found.format == "elf" and (case.err.code == "ENOEXEC" or case.err.code == "ELIBBAD") or false
+      local found <const> = case.found
+      return found.needed_by == "elf" and found.format ~= nil and found.format ~= "elf"
+    end,
+    about = "the ELF loader of a program is no ELF file",
+    why = function(case)
+      return subject(case) .. " is no ELF file"
+    end,
+    hint = "put the loader there that the program was built with",
+  },
+  {
+    cause = "bad_elf", ops = "exec examine", codes = "ENOEXEC ELIBBAD",
+    test = function(case)
+      if not is_about_needer(case) and case.found.format ~= "elf" then
+        return false
+      end
+      return is_narrow(case) == false or nil
     end,
     about = "the ELF file is damaged or no program",
     why = function(case)
-      local kind <const> = ELF_TYPES[case.found.elf_type]
-      return kind and ("%s is %s"):format(subject(case), kind) or subject(case) .. " is a damaged ELF file"
+      local kind <const> = not is_about_needer(case) and ELF_TYPES[case.found.elf_type]
+      return kind and ("%s is %s"):format(culprit(case), kind) or culprit(case) .. " is a damaged ELF file"
     end,
     hint = "build or copy it anew",
   },

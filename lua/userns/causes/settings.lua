@@ -1,5 +1,7 @@
 -- Why settings of the new namespaces and of the process are not made.
 
+local WRITABLE <const> = 146 -- 0222, of a file's mode
+
 local function from(field)
   return function(case)
     return case.step.source == field
@@ -8,6 +10,33 @@ end
 
 local function setting(case)
   return (case.step.path or ""):gsub("^/proc/sys/", ""):gsub("/", ".")
+end
+
+-- Settings that each interface has, and what has them all.
+local OF_INTERFACES <const> = { conf = "all", neigh = "default" }
+
+--- Whether what an interface has is set, and there is no such interface.
+local function lacks_interface(case)
+  local path <const> = (case.step.path or ""):gsub("^/proc/sys/", "")
+  local family <const>, kind <const>, key <const> = path:match "^net/(ipv[46])/(%l+)/[^/]+/([^/]+)$"
+  local any <const> = OF_INTERFACES[kind]
+  if not any then
+    return false
+  elseif not case.evidence:stat "/proc/sys/net" then
+    return nil
+  end
+  return case.evidence:stat(("/proc/sys/net/%s/%s/%s/%s"):format(family, kind, any, key)) ~= nil
+end
+
+--- Whether nobody may write a setting: one of a net namespace's may be one that is
+--- written in the first alone, unless it tells what there is.
+local function is_fixed(case)
+  local name <const> = (case.step.path or ""):gsub("^/proc/sys/", "")
+  local st <const> = case.evidence:stat("/proc/sys/" .. name)
+  if not st or st.mode & WRITABLE ~= 0 then
+    return false
+  end
+  return not name:find "^net/" or name:find "available_" ~= nil or nil
 end
 
 local function lacks(name)
@@ -64,6 +93,15 @@ local function ptmx_mode(case)
   return mode
 end
 
+--- The highest number that a descriptor of the program's was to have.
+local function highest(case)
+  local number = 0
+  for _, fd in ipairs(case.step.fds or {}) do
+    number = math.max(number, fd.target)
+  end
+  return number
+end
+
 return {
   {
     cause = "proc_ro", ops = "sysctl", codes = "EROFS", test = from "allow_userns",
@@ -76,13 +114,46 @@ return {
     hint = "remount it read-write on the host, or leave the setting out",
   },
   {
-    cause = "no_such_setting", ops = "sysctl", codes = "ENOENT",
+    cause = "setting_invalid", ops = "sysctl", codes = "ENOENT", syscalls = "write",
+    about = "what the value names is not there",
+    why = function(case)
+      return ("the kernel has not got what %q names for %s, or has not loaded it"):format(case.step.value,
+        setting(case))
+    end,
+    hint = "name one that is there (for net.ipv4.tcp_congestion_control: net.ipv4.tcp_available_congestion_control)",
+  },
+  {
+    cause = "no_such_interface", ops = "sysctl", codes = "ENOENT", syscalls = "openat", test = lacks_interface,
+    about = "the container has no interface of the name that the setting has in it",
+    why = function(case)
+      return ("the container has no interface '%s'"):format(case.step.path:match "([^/]+)/[^/]+$")
+    end,
+    hint = "name one that `network` gives it, lo, or `default` for those to come",
+  },
+  {
+    cause = "no_such_setting", ops = "sysctl", codes = "ENOENT", syscalls = "openat",
     about = "this kernel has no such setting, or not for a namespace that is not the first",
     why = function(case)
       return ("this kernel has no such setting as %s, or not for a namespace that is not the first"):format(
         setting(case))
     end,
     hint = "look at its name in /proc/sys, or leave it out",
+  },
+  {
+    cause = "is_directory", ops = "sysctl", codes = "EISDIR",
+    about = "it is a directory of settings",
+    why = function(case)
+      return ("%s is a directory of settings"):format(setting(case))
+    end,
+    hint = "name a setting in it",
+  },
+  {
+    cause = "setting_fixed", ops = "sysctl", codes = "EACCES EPERM", syscalls = "openat", test = is_fixed,
+    about = "the setting only tells something: nobody may set it",
+    why = function(case)
+      return ("%s only tells something: nobody may set it"):format(setting(case))
+    end,
+    hint = "leave it out",
   },
   {
     cause = "setting_privileged", ops = "sysctl", codes = "EACCES EPERM",
@@ -172,6 +243,11 @@ return {
     hint = "take a nice value no lower than the host program's, or raise RLIMIT_NICE",
   },
   {
+    cause = "no_proc", ops = "oom_score", codes = "ENOENT",
+    why = "the score is written in /proc, of which there is none here",
+    hint = "mount a proc at /proc for the host program, or leave oom_score_adj out",
+  },
+  {
     cause = "no_cap_sys_resource", ops = "oom_score", codes = "EACCES EPERM",
     test = lacks_on_host "sys_resource",
     why = "going lower needs privilege over the host, which no user namespace gives",
@@ -181,6 +257,32 @@ return {
     cause = "cpu_offline", ops = "affinity", codes = "EINVAL",
     why = "one of the processors is offline, does not exist, or is not in the caller's cpuset",
     hint = "take some of Cpus_allowed_list in /proc/self/status",
+  },
+  {
+    cause = "rlimit_nofile", ops = "descriptors", codes = "EBADF", syscalls = "dup3",
+    test = function(case)
+      local limit <const> = case.evidence:limit "nofile"
+      return limit and math.type(limit.hard) == "integer" and highest(case) >= limit.hard or nil
+    end,
+    about = "a descriptor's number is below RLIMIT_NOFILE",
+    why = function(case)
+      return ("no descriptor has a number above the host program's hard RLIMIT_NOFILE, and %d was asked for"):format(
+        highest(case))
+    end,
+    hint = "take a lower number, or raise the hard limit (ulimit -Hn)",
+  },
+  {
+    cause = "not_open", ops = "descriptors take", codes = "EBADF",
+    test = function(case)
+      return case.err.syscall ~= "dup3" and nil
+    end,
+    why = "what the program was to inherit is not open, or has been closed since",
+    hint = "keep it open until the program has been started",
+  },
+  {
+    cause = "not_found", ops = "descriptors", codes = "ENOENT", syscalls = "open",
+    why = "there is no /dev/null here, which the program was to have",
+    hint = "as root: mknod -m 666 /dev/null c 1 3; or give the program a file in its place",
   },
   {
     cause = "no_ptmx", ops = "pty", codes = "ENOENT", syscalls = "openat2",
