@@ -15,6 +15,7 @@
 #include "caps.h"
 #include "check.h"
 #include "error.h"
+#include "proc.h"
 #include "sys.h"
 
 /* In the registry, made once: under every accepted word its bits, and under
@@ -460,6 +461,8 @@ static int sys_getcaps(lua_State *L)
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     if (pid == 0 && read_own(bits) != 0)
         return userns_fail(L, "capabilities", "capget", errno, NULL);
+    if (pid != 0 && userns_check_proc() != 0)
+        return userns_refuse(L, "capabilities", "readlink", errno, path);
     if (pid != 0 && read_status(path, bits) != 0)
         return userns_fail(L, "capabilities", "openat", errno, path);
     push_sets(L, bits, SETS);

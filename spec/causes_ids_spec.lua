@@ -181,6 +181,25 @@ describe("a namespace is not joined", function()
     ]])
   end)
 
+  it("nor anything else of a process that goes by another number in /proc", function()
+    check({ "namespace ESRCH foreign_proc", "true", "mountinfo ESRCH foreign_proc", "processes ESRCH foreign_proc",
+      "capabilities ESRCH foreign_proc", "setgroups ESRCH foreign_proc", "uid_map ESRCH foreign_proc",
+      "newuidmap ESRCH foreign_proc", "namespace ESRCH foreign_proc", "uid_map ESRCH foreign_proc" }, [[
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(sys.namespace("net", child))
+      tell((sys.namespace("net", "self") ~= nil))
+      tell(sys.read_mountinfo(1))
+      tell(sys.processes())
+      tell(sys.getcaps(1))
+      tell(sys.write_setgroups(child, "deny"))
+      tell(sys.write_uid_map(child, { { inside = 0, outside = 0, count = 1 } }))
+      tell(require "userns.idtools".newuidmap(child.pid, { { inside = 0, outside = 0, count = 1 } }))
+      tell(run { join = { net = 1 } })
+      tell(run {})
+    ]], helper.own_mounts .. " --pid --fork")
+  end)
+
   if way ~= "user" then
     it("where it is a pid namespace above", function()
       check({ way == "root" and "setns EINVAL pidns_not_descendant" or "setns EPERM no_cap_in_target" }, [[

@@ -9,7 +9,7 @@ local WORDS <const> = [[
   apparmor_userns args_too_long bad_elf bad_option bad_superblock busy cap_not_permitted cgroup_exists
   cgroup_inhabited cgroup_not_delegated cgroup_ro changed chrooted clock_negative controller_missing cpu_offline
   deny_after_gid_map egid_unmapped euid_unmapped exists file_caps file_max filter_invalid filters_too_long
-  flag_conflict fs_log fs_not_userns fs_shared full gid_map_unset hook host_gone id_unmapped idmap_again
+  flag_conflict foreign_proc fs_log fs_not_userns fs_shared full gid_map_unset hook host_gone id_unmapped idmap_again
   idmap_attached idmap_empty idmap_init_userns idmap_not_owner idmap_same_userns idmap_unsupported ids_unmapped
   image_missing initramfs_root interface_exists interface_fixed interpreter_loop into_cgroup into_itself
   is_directory key_quota killed landlock landlock_disabled landlock_layers landlock_unsupported layer_unsupported

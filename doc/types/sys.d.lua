@@ -364,7 +364,7 @@ function sys.namespace_types() end
 
 ---The pids of the processes that /proc shows, in ascending order.
 ---@return integer[]|nil pids
----@return userns.Error? err
+---@return userns.Error? err ESRCH where /proc is of another pid namespace
 ---See proc(5).
 function sys.processes() end
 

@@ -670,6 +670,7 @@ function userns.features() end
 ---@param env? table another environment to run it in
 ---@return table? description not checked yet
 ---@return userns.Error? err EINVALID: it does not compile, or raises, or returns no table, and the message has the line; else what the kernel says to reading it
+---@return string? text the file's, as it was read: what may be a pipe is read once
 function userns.load(path, env) end
 
 ---Lays descriptions over each other: maps merge deeply and the later one wins,

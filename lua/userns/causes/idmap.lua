@@ -104,14 +104,6 @@ end
 
 return {
   {
-    cause = "no_proc", ops = FILES, codes = "ENOENT", syscalls = OPENS,
-    test = function(case)
-      return case.evidence:stat "/proc/self" == nil
-    end,
-    why = "there is no procfs at /proc, through which ids are mapped",
-    hint = "mount one: mount -t proc proc /proc",
-  },
-  {
     cause = "no_such_process", ops = FILES, codes = "ENOENT ESRCH",
     test = function(case)
       local pid <const> = pid_of(case)

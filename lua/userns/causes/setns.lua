@@ -178,14 +178,6 @@ end
 
 return {
   {
-    cause = "no_proc", ops = OPENS, codes = "ENOENT", syscalls = "open",
-    test = function(case)
-      return is_of_process(case) and case.evidence:stat "/proc/self" == nil
-    end,
-    why = "there is no procfs at /proc, which has the files of namespaces",
-    hint = "mount one: mount -t proc proc /proc",
-  },
-  {
     cause = "zombie", ops = OPENS, codes = "ENOENT ESRCH EACCES",
     test = function(case)
       local pid <const> = path_pid(case) or pid_of(case)

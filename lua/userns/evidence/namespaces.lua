@@ -155,6 +155,25 @@ end
 
 -- ---- processes -------------------------------------------------------------
 
+--- Whether the procfs at /proc has the numbers of another pid namespace.
+---@return boolean? nil where there is no telling what is at /proc
+function methods:has_foreign_proc()
+  local numbers <const> = self:status "NSpid" or self:status "Pid"
+  if numbers then
+    return numbers:find "%s" ~= nil -- from that of the procfs on, one for each namespace
+  end
+  local fs <const> = self:statfs "/proc"
+  local _, code <const> = self:may "/proc"
+  if fs or code == "ENOENT" then
+    return fs ~= nil and fs.type == "proc"
+  end
+end
+
+--- Whether a number in /proc is not that of the process which the caller means.
+local function is_strangers(self, pid)
+  return pid ~= "self" and self:has_foreign_proc()
+end
+
 --- The pid of a target that is a process.
 ---@param target any
 ---@return integer|"self"|nil
@@ -172,13 +191,19 @@ end
 ---@param name string
 ---@return string?
 function methods:status_of(pid, name)
+  if is_strangers(self, pid) then
+    return nil
+  end
   return (self:read(("/proc/%s/status"):format(pid)) or ""):match("%f[^\0\n]" .. name .. ":%s*([^\n]*)")
 end
 
 --- Whether there is such a process.
 ---@param pid integer|"self"
----@return boolean? nil where there is no /proc
+---@return boolean? nil where /proc does not tell
 function methods:is_there(pid)
+  if is_strangers(self, pid) then
+    return nil
+  end
   return self:stat("/proc/self") and self:stat(("/proc/%s"):format(pid)) ~= nil
 end
 
