@@ -181,6 +181,20 @@ describe("a namespace is not joined", function()
     ]])
   end)
 
+  it("nor is the last cause that is left the one, where it is /proc that would tell of the others", function()
+    check({
+      "clone EBUSY no_proc", "hostname EPERM no_cap_in_target", "groups EPERM either setgroups_denied gid_map_unset",
+      "true", "clone EPERM either chrooted euid_unmapped egid_unmapped",
+    }, ENTER .. [[
+      assert(sys.mount { target = "/proc", type = "tmpfs" })
+      tell(sys.clone({}, function() end))
+      tell(sys.sethostname "box")
+      tell(sys.setgroups { 0 })
+      tell(sys.unshare "user")
+      tell(run {})
+    ]])
+  end)
+
   it("nor anything else of a process that goes by another number in /proc", function()
     check({ "namespace ESRCH foreign_proc", "true", "mountinfo ESRCH foreign_proc", "processes ESRCH foreign_proc",
       "capabilities ESRCH foreign_proc", "setgroups ESRCH foreign_proc", "uid_map ESRCH foreign_proc",

@@ -29,6 +29,7 @@ local evidence = {}
 ---@field mounts fun(): userns.Mount[]?
 ---@field namespace fun(type: string, target: any): userns.Namespace?, userns.Error?
 ---@field processes fun(): integer[]?
+---@field seccomp fun(): boolean? whether filters hold the caller
 ---@field sets fun(): table? of capabilities, by name
 
 local function read(path)
@@ -70,6 +71,9 @@ local HOST <const> = {
     return os.getenv "PATH"
   end,
   processes = sys.processes,
+  seccomp = function()
+    return (sys.prctl "seccomp")
+  end,
   sets = sys.getcaps,
 }
 
@@ -186,6 +190,12 @@ end
 -- What the kernel answers who wants a child that shares nothing.
 local NO_CHILD <const> = { EAGAIN = true, ENOMEM = true }
 
+--- Whether there are filters at all, or no telling: /proc may be covered.
+---@return boolean
+function methods:may_be_filtered()
+  return self:status "Seccomp" ~= "0" and ask(self, "seccomp") ~= false
+end
+
 --- Whether a filter answers a system call before the kernel does: certain where
 --- the answer is that, and none that the kernel gives.
 ---@param name string "unshare"
@@ -193,7 +203,7 @@ local NO_CHILD <const> = { EAGAIN = true, ENOMEM = true }
 ---@param code string what was answered: a filter's may be the kernel's too
 ---@return boolean?
 function methods:is_filtered(name, types, code)
-  if self:status "Seccomp" == "0" then
+  if not self:may_be_filtered() then
     return false
   end
   local known <const>, answer, expected <const>, privileged <const> = pcall(self.source.probe, name, types)

@@ -233,10 +233,18 @@ end
 
 -- ---- the rows ----------------------------------------------------------------
 
+-- What the kernel calls an id that has no name.
+local OVERFLOW <const> = 65534
+
 local function is_unmapped(kind)
   return function(case)
     local uid <const>, gid <const> = case.evidence:ids()
-    return makes_user(case) and case.evidence:is_mapped(kind, kind == "uid" and uid or gid) == false
+    local id <const> = kind == "uid" and uid or gid
+    local mapped <const> = case.evidence:is_mapped(kind, id)
+    if mapped == nil then
+      return id == OVERFLOW and nil -- any other is a name
+    end
+    return makes_user(case) and not mapped
   end
 end
 
@@ -257,6 +265,14 @@ local ROWS <const> = {
     end,
     why = "a process that has threads cannot put itself into a new user namespace",
     hint = "create the namespace with a child: userns.container, or sys.clone before there are threads",
+  },
+  {
+    cause = "no_proc", ops = "clone", codes = "EBUSY",
+    test = function(case)
+      return case.err.syscall == nil and case.evidence:threads() == nil
+    end,
+    why = "nothing at /proc tells whether the process has threads, whose locks nobody opens in a copy of it",
+    hint = "mount a procfs: mount -t proc proc /proc",
   },
   {
     cause = "multithreaded", ops = "clone", codes = "EBUSY",

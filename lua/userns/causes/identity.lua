@@ -90,8 +90,15 @@ return {
   {
     cause = "no_cap_in_target", ops = "hostname domainname", codes = "EPERM",
     test = function(case)
-      local uts <close> = #case.plan == 0 and case.evidence:namespace("uts", "self") or nil
-      return uts ~= nil and case.evidence:has_power(uts) == false
+      if #case.plan > 0 then
+        return false
+      end
+      local uts <close> = case.evidence:namespace("uts", "self")
+      local power <const> = uts and case.evidence:has_power(uts)
+      if power == nil then
+        return nil
+      end
+      return not power
     end,
     why = "the uts namespace belongs to a user namespace above, over which the caller has no CAP_SYS_ADMIN",
     hint = "create a uts namespace together with the user namespace",
@@ -137,7 +144,8 @@ return {
         return not case:lacks "setgid"
       end
       local step <const> = case:makes "user" and case:has "setgroups"
-      return step and step.value == "deny" or setgroups(case) == "deny"
+      local word <const> = step and step.value or setgroups(case)
+      return word and word == "deny"
     end,
     about = "the user namespace denies setgroups(2)",
     why = function(case)
@@ -149,8 +157,11 @@ return {
   {
     cause = "gid_map_unset", ops = "groups", codes = "EPERM",
     test = function(case)
-      local map <const> = #case.plan == 0 and case.evidence:map_of("gid", "self") or nil
-      return map ~= nil and #map == 0
+      if is_inside(case) then
+        return false
+      end
+      local map <const> = case.evidence:map_of("gid", "self")
+      return map and #map == 0
     end,
     why = "the user namespace has no gid_map yet",
     hint = "write its gid_map first",
