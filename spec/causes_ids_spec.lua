@@ -214,6 +214,43 @@ describe("a namespace is not joined", function()
     ]], helper.own_mounts .. " --pid --fork")
   end)
 
+  it("of a process that is known by a thread's number, nor is it killed", function()
+    local list <const> = told([[
+      local thread = threads.start "threads.post(1) threads.await(2)"
+      threads.await(1)
+      local tid
+      for name in io.popen("ls /proc/" .. sys.getpid() .. "/task"):lines() do
+        tid = name ~= tostring(sys.getpid()) and math.tointeger(tonumber(name)) or tid
+      end
+      tell(sys.pidfd_open(tid))
+      tell(sys.kill(tid, "URG"))
+      tell(sys.setns(tid, "net"))
+      threads.post(2)
+      thread:join()
+    ]], THREADS)
+    assert.equal(3, #list)
+    for _, one in ipairs(list) do -- EINVAL of older kernels, ENOENT of others
+      assert.equal("thread_id", one.cause)
+      assert.matches("^name process %d+$", one.hint)
+    end
+  end)
+
+  if way == "root" then
+    it("of a process that /proc does not show, though it is there", function()
+      check({ "namespace ENOENT hidden_process", "namespace ENOENT hidden_process", "uid_map ENOENT hidden_process",
+        "kill EPERM other_owner", "namespace ENOENT no_such_process" }, [[
+        assert(sys.setgroups {})
+        assert(sys.setresgid(65531, 65531, 65531))
+        assert(sys.setresuid(65531, 65531, 65531))
+        tell(sys.namespace("net", 1))
+        tell(run { namespaces = {}, join = { net = 1 } })
+        tell(sys.write_uid_map(1, { { inside = 0, outside = UID, count = 1 } }))
+        tell(sys.kill(1, "URG"))
+        tell(sys.namespace("net", 4194303))
+      ]], [[unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc; exec "$@"' sh]])
+    end)
+  end
+
   if way ~= "user" then
     it("where it is a pid namespace above", function()
       check({ way == "root" and "setns EINVAL pidns_not_descendant" or "setns EPERM no_cap_in_target" }, [[
@@ -423,10 +460,21 @@ if way == "root" then
         "unshare -m sh -c " .. helper.quote(words .. ' exec "$@"') .. " sh")
     end
 
+    it("who gets no capability by a program's mode", function()
+      check({ "newuidmap EPERM no_cap_setuid" }, [[
+        tell(run { uid_map = { { inside = 0, outside = 0, count = 1 }, { inside = 1, outside = 100000, count = 9 } } })
+      ]], without "setuid")
+    end)
+
     local own <const> = helper.shell("id -u userns-test").out:match "%d+"
 
     it("who has no range", function()
       check_of(own, "subid_missing", "mount --bind /dev/null /etc/subuid;")
+    end)
+
+    it("who may not read what the file grants", function()
+      check_of(own, "subid_range",
+        "mount -t tmpfs none /mnt; touch /mnt/subuid; chmod 600 /mnt/subuid; mount --bind /mnt/subuid /etc/subuid;")
     end)
 
     it("who has no name", function()
@@ -437,6 +485,16 @@ if way == "root" then
       check_of(own, "nosuid_mount", "mount -t tmpfs -o nosuid,mode=755 none /mnt; cp -p $(command -v newuidmap) /mnt;"
         .. " PATH=/mnt:$PATH;")
     end)
+  end)
+end
+
+if way == "userns" then
+  it("newuidmap does not map what the caller's own user namespace has not got", function()
+    check({ "newuidmap EPERM outer_unmapped" }, [[
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(require "userns.idtools".newuidmap(child.pid, { { inside = 0, outside = 100000, count = 10 } }))
+    ]])
   end)
 end
 
@@ -462,6 +520,16 @@ describe("who runs the program is not set", function()
 
   it("where the uts namespace belongs to another user namespace", function()
     check({ "hostname EPERM no_cap_in_target" }, [[ enter() tell(sys.sethostname "box") ]])
+  end)
+
+  it("to ids of a joined namespace that maps nobody yet", function()
+    local one <const> = told([[
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(run { namespaces = {}, join = { user = child } })
+    ]])[1]
+    assert.same({ "EINVAL", "id_unmapped" }, { one.code, one.cause })
+    assert.matches("maps nobody yet", one.hint)
   end)
 
   it("to ids that are not mapped", function()

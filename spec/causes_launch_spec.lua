@@ -48,6 +48,18 @@ describe("a setting is not made", function()
     end)
   end
 
+  it("where /proc has no settings", function()
+    check({
+      { "sysctl ENOENT no_proc_sys", "set allow_userns = true to go without" },
+      { "sysctl ENOENT no_proc_sys", "leave the setting out" },
+      { "true  ", "" },
+    }, [[
+      tell(run {})
+      tell(run { allow_userns = true, sysctl = { ["net.ipv4.ip_forward"] = 1 } })
+      tell(run { allow_userns = true })
+    ]], after("mount -t tmpfs none /proc/sys", helper.own_mounts))
+  end)
+
   it("of clocks that would be negative", function()
     check({ { "time ERANGE clock_negative" } },
       [[ tell(run { namespaces = { "user", "time" }, time_offsets = { boottime = -1000000000 } }) ]])

@@ -24,6 +24,7 @@ local evidence = {}
 ---@field fsopen fun(type: string): userns.FsContext?
 ---@field ids fun(): integer, integer effective user and group id
 ---@field landlock_abi fun(): integer?
+---@field lives fun(pid: integer): boolean? whether a process or a thread has the number
 ---@field map fun(kind: "uid"|"gid", target: any): table?
 ---@field modules fun(): string[]?
 ---@field mounts fun(): userns.Mount[]?
@@ -61,6 +62,14 @@ local HOST <const> = {
     return uid, gid
   end,
   landlock_abi = sys.landlock_abi,
+  lives = function(pid)
+    local process <close>, err = sys.pidfd_open(pid)
+    if process then
+      return true
+    elseif err.code == "ESRCH" then
+      return false
+    end
+  end,
   map = function(kind, target)
     return (sys["read_" .. kind .. "_map"](target))
   end,
@@ -185,6 +194,20 @@ function methods:is_mapped(kind, id)
     end
   end
   return map and false
+end
+
+--- An id outside of a map that has no name in the caller's user namespace.
+---@param kind "uid"|"gid"
+---@param map userns.IdRange[]
+---@return integer?
+function methods:unmapped(kind, map)
+  for _, range in ipairs(map) do
+    for _, id in ipairs { range.outside, range.outside + range.count - 1 } do
+      if self:is_mapped(kind, id) == false then
+        return id
+      end
+    end
+  end
 end
 
 -- What the kernel answers who wants a child that shares nothing.

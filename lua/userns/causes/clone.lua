@@ -291,6 +291,19 @@ local ROWS <const> = {
     hint = "call unshare or setns for \"pid\" once, then start the children",
   },
   {
+    cause = "pidns_owner", ops = CREATES, codes = "EINVAL",
+    test = function(case)
+      local own <close> = case:makes "pid" and case.evidence:namespace("pid", "self") or nil
+      if not own then
+        return case:makes "pid" and nil
+      end
+      local _, relation <const> = case.evidence:has_power(own)
+      return relation == "below"
+    end,
+    why = "the caller's pid namespace belongs to a user namespace below the caller's, and the kernel makes none in it",
+    hint = "join the user namespace that owns the pid namespace too, before the child is made",
+  },
+  {
     cause = "unsupported", ops = CREATES, codes = "EINVAL ENOSYS",
     test = function(case)
       return unsupported(case) ~= nil

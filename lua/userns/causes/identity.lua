@@ -48,6 +48,16 @@ local function is_inside(case)
   return #case.plan > 0 and (case:makes "user" or case:has "join" ~= nil)
 end
 
+--- Whether the user namespace that is joined maps nobody, as far as it is a process's.
+local function joins_nobody(case, kind)
+  for _, step in ipairs(case.plan) do
+    local pid <const> = step.op == "namespace" and step.type == "user" and case.evidence:pid_of(step.handle)
+    if pid then
+      return #(case.evidence:map_of(kind, step.handle) or { "unknown" }) == 0
+    end
+  end
+end
+
 local function setgroups(case)
   return (case.evidence:read "/proc/self/setgroups" or ""):match "%a+"
 end
@@ -105,7 +115,7 @@ return {
   },
   {
     cause = "no_such_name", ops = SETID, codes = "ENOENT", syscalls = "read",
-    why = "the container's own /etc/passwd or /etc/group has no such name",
+    why = "the container's own /etc/passwd or /etc/group has no line with this name and a number",
     hint = "add it there, or name a number",
   },
   {
@@ -133,6 +143,9 @@ return {
       return ("%d is not mapped in the user namespace"):format(unmapped(case))
     end,
     hint = function(case)
+      if joins_nobody(case, case.err.op == "setuid" and "uid" or "gid") then
+        return "write its uid_map and gid_map first: it maps nobody yet"
+      end
       return case:has "join" and "name one that it does as process.uid and process.gid"
         or "take an id that the maps have inside, or map this one too"
     end,

@@ -3,15 +3,19 @@ return {
   {
     cause = "other_owner", ops = "kill", codes = "EPERM",
     test = function(case)
+      if case.evidence:capable "kill" then
+        return false
+      end
       local pid <const> = case.evidence:pid_of(case.step.target)
       local uid <const> = pid and case.evidence:uid_of(pid)
-      return uid ~= nil and uid ~= (case.evidence:ids()) and case.evidence:capable "kill" ~= true
+      return uid and uid ~= (case.evidence:ids())
     end,
     about = "the process is another user's",
     why = function(case)
       local pid <const> = case.evidence:pid_of(case.step.target)
-      return ("process %s is uid %d's, and the caller is uid %d"):format(pid, case.evidence:uid_of(pid),
-        (case.evidence:ids()))
+      local uid <const> = pid and case.evidence:uid_of(pid)
+      return uid and ("process %s is uid %d's, and the caller is uid %d"):format(pid, uid, (case.evidence:ids()))
+        or "the process is another user's"
     end,
     hint = "send it as that user, or as root",
   },

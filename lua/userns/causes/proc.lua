@@ -13,6 +13,12 @@ local function is_foreign(case)
   return is_lost(case) and case.evidence:has_foreign_proc()
 end
 
+--- The process that was looked for.
+local function pid_of(case)
+  local word <const> = (case.err.path or ""):match "^/proc/(%d+)/"
+  return math.tointeger(tonumber(word)) or case.evidence:pid_of(case.step.target)
+end
+
 return {
   {
     cause = "foreign_proc", ops = FINDS, codes = "ENOENT ESRCH", syscalls = CALLS, test = is_foreign,
@@ -30,5 +36,35 @@ return {
     end,
     why = "there is no procfs at /proc, which has the files of processes",
     hint = "mount one: mount -t proc proc /proc",
+  },
+  {
+    cause = "hidden_process", ops = FINDS, codes = "ENOENT", syscalls = "open openat",
+    test = function(case)
+      local pid <const> = pid_of(case)
+      if not pid then
+        return false
+      end
+      return case.evidence:is_hidden(pid)
+    end,
+    about = "the procfs at /proc shows only processes of the caller's own (hidepid)",
+    why = function(case)
+      return ("there is a process %d, which the procfs at /proc does not show to the caller (hidepid)"):format(
+        pid_of(case))
+    end,
+    hint = "do it in the group that the mount's gid= names, or as root: mount -o remount,hidepid=0 /proc",
+  },
+  {
+    cause = "thread_id", ops = "kill pidfd_open setns", codes = "ENOENT EINVAL", syscalls = "pidfd_open",
+    test = function(case)
+      local pid <const> = pid_of(case)
+      return pid ~= nil and case.evidence:process_of(pid) ~= nil
+    end,
+    about = "the number is a thread's, not its process's",
+    why = function(case)
+      return ("%d is the number of a thread of process %d"):format(pid_of(case), case.evidence:process_of(pid_of(case)))
+    end,
+    hint = function(case)
+      return ("name process %d"):format(case.evidence:process_of(pid_of(case)))
+    end,
   },
 }

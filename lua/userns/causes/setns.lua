@@ -195,7 +195,11 @@ return {
       if case.err.code == "ESRCH" then
         return not case.evidence:is_traced() or nil
       end
-      return is_of_process(case) and case.evidence:is_there(path_pid(case)) == false
+      local there <const> = not is_of_process(case) or case.evidence:is_there(path_pid(case))
+      if there == nil then
+        return nil
+      end
+      return not there
     end,
     why = "there is no such process here (any more)",
     hint = "hold a process by the handle that spawn or sys.pidfd_open returns, not by its number",

@@ -199,12 +199,32 @@ end
 
 --- Whether there is such a process.
 ---@param pid integer|"self"
----@return boolean? nil where /proc does not tell
+---@return boolean? nil where neither /proc nor the kernel tells
 function methods:is_there(pid)
-  if is_strangers(self, pid) then
+  if not is_strangers(self, pid) and self:stat(("/proc/%s"):format(pid)) then
+    return true
+  end
+  if pid ~= "self" then
+    return self.source.lives(pid)
+  end
+end
+
+--- Whether /proc does not show a process that there is.
+---@param pid integer|"self"
+---@return boolean?
+function methods:is_hidden(pid)
+  if pid == "self" or is_strangers(self, pid) or not self:stat "/proc/self" then
     return nil
   end
-  return self:stat("/proc/self") and self:stat(("/proc/%s"):format(pid)) ~= nil
+  return not self:stat(("/proc/%d"):format(pid)) and self.source.lives(pid)
+end
+
+--- The process that a number belongs to which is only a thread's.
+---@param pid integer|"self"
+---@return integer? process nil: it is a process's, or nobody's
+function methods:process_of(pid)
+  local process <const> = math.tointeger(tonumber(self:status_of(pid, "Tgid")))
+  return process ~= pid and process or nil
 end
 
 --- Has it ended, and was not waited for?
