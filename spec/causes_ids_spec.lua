@@ -214,6 +214,18 @@ describe("a namespace is not joined", function()
     ]], helper.own_mounts .. " --pid --fork")
   end)
 
+  if way == "root" then
+    it("nor is a program for the network, nor a pause, had for a stranger", function()
+      check({ "uplink ESRCH foreign_proc", "processes ESRCH foreign_proc", "true" }, [[
+        tell(run { namespaces = { "net" }, network = "slirp4netns" })
+        local box = assert(userns.container { namespaces = { "pid" } })
+        local sleeper <close> = assert(box:spawn { "/bin/sleep", "60" })
+        tell(sleeper:pause())
+        tell(sleeper:kill "KILL")
+      ]], "unshare --pid --fork")
+    end)
+  end
+
   it("of a process that is known by a thread's number, nor is it killed", function()
     local list <const> = told([[
       local thread = threads.start "threads.post(1) threads.await(2)"
@@ -580,7 +592,7 @@ describe("who runs the program is not set", function()
     end
   end)
 
-  if way == "user" then
+  if way ~= "root" then
     it("and no process of another user's is killed", function()
       check({ "kill EPERM other_owner" }, [[ tell(sys.kill(1, "URG")) ]]) -- CONT may go to one's session
     end)

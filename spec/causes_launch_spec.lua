@@ -139,6 +139,23 @@ describe("a cgroup is not made", function()
       assert(ok, err)
     end)
 
+    it("below one that is frozen", function()
+      local hierarchy <const> = assert(helper.read "/proc/mounts":match "\n%S+ (%S+) cgroup2 ")
+      local parent <const> = "/userns-spec-" .. sys.getpid()
+      local path <const> = hierarchy .. parent
+      local ok <const>, err <const> = pcall(function()
+        assert(os.execute(("mkdir %s && echo 1 >%s/cgroup.freeze"):format(path, path)))
+        local one <const> = told(([[
+          tell(run({ cgroup = { parent = %q } }, { "/bin/true", timeout = 1 }))
+        ]]):format(parent))[1]
+        assert.same({ "ETIMEDOUT", "cgroup_frozen" }, { one.code, one.cause })
+        assert.matches(path .. " is frozen", one.why, 1, true)
+      end)
+      os.execute(("echo 0 >%s/cgroup.freeze"):format(path))
+      os.remove(path)
+      assert(ok, err)
+    end)
+
     it("without the memory that it takes to be set up", function()
       local one <const> = told [[ tell(run { init = true, cgroup = { memory = "16K" } }) ]][1]
       assert.same({ "EKILLED", "either oom killed" }, { one.code, one.cause })

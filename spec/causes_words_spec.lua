@@ -6,7 +6,7 @@ local helper <const> = require "spec.helper"
 -- None is renamed, and none taken away that can be met.
 local WORDS <const> = [[
   address_exists allow_after_deny already_mapped already_mounted ambient_locked ambient_not_permitted
-  apparmor_userns args_too_long bad_elf bad_option bad_superblock busy cap_not_permitted cgroup_exists
+  apparmor_userns args_too_long bad_elf bad_option bad_superblock busy cap_not_permitted cgroup_exists cgroup_frozen
   cgroup_inhabited cgroup_not_delegated cgroup_ro changed chrooted clock_negative controller_missing cpu_offline
   deny_after_gid_map egid_unmapped euid_unmapped exists file_caps file_max filter_invalid filters_too_long
   flag_conflict foreign_proc fs_log fs_not_userns fs_shared full gid_map_unset hidden_process hook

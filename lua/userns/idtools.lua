@@ -29,12 +29,6 @@ local function refuse(fields, pid, map)
   return nil, require "userns.diagnose".refusal(sys.error(fields), pid, map)
 end
 
---- Whether /proc, where they look for a process by its number, has that of the caller's
---- pid namespace: else they would map another's.
-local function is_own_proc()
-  return sys.readlink "/proc/self" == tostring(sys.getpid())
-end
-
 --- Runs one of the two.
 ---@param name "newuidmap"|"newgidmap"
 ---@param path string where it is
@@ -43,9 +37,9 @@ end
 ---@return true? ok
 ---@return userns.Error? err EPERM, with what it said; ESRCH: no such process in /proc
 function idtools.run(name, path, pid, map)
-  if not is_own_proc() then
-    return refuse({ op = name, code = "ESRCH", syscall = "readlink", path = "/proc/self",
-      message = "the process is not found by its number" }, pid, map)
+  local known <const>, unknown <const> = tool.check_proc(name)
+  if not known then
+    return refuse(unknown, pid, map)
   end
   local result <const>, err = tool.run(path, arguments(name, pid, map))
   if not result then

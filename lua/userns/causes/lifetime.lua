@@ -1,9 +1,21 @@
 -- What ends a launch that is not the kernel's refusal.
+
+--- The cgroup around that of the child, where it is frozen.
+local function frozen_cgroup(case)
+  for _, step in ipairs(case.plan) do
+    local events <const> = step.op == "cgroup" and case.evidence:read(step.path .. "/cgroup.events") or ""
+    local state <const> = step.op == "cgroup" and case.evidence:read(step.path .. "/freezer.state") or ""
+    if events:find "frozen 1" or state:find "^FR" then
+      return step.path
+    end
+  end
+end
+
 return {
   {
     cause = "other_owner", ops = "kill", codes = "EPERM",
     test = function(case)
-      if case.evidence:capable "kill" then
+      if case.evidence:is_privileged "kill" then
         return false
       end
       local pid <const> = case.evidence:pid_of(case.step.target)
@@ -36,6 +48,17 @@ return {
       return ("%s is not there, or may not be executed"):format(case.step.path)
     end,
     hint = "install userns-init beside the module (make install, luarocks)",
+  },
+  {
+    cause = "cgroup_frozen", ops = "any", codes = "ETIMEDOUT",
+    test = function(case)
+      return case.err.syscall == nil and frozen_cgroup(case) ~= nil
+    end,
+    about = "the cgroup that the child is to be in is frozen, with all that are below it",
+    why = function(case)
+      return ("the cgroup %s is frozen, with all that are below it"):format(frozen_cgroup(case))
+    end,
+    hint = "write 0 to its cgroup.freeze (v1: THAWED to its freezer.state), or name another parent",
   },
   {
     cause = "set_up_blocks", ops = "any", codes = "ETIMEDOUT",

@@ -1,5 +1,6 @@
 -- Why nobody is found in /proc, where a process is known by its number.
-local FINDS <const> = "namespace setns uid_map gid_map setgroups newuidmap newgidmap mountinfo capabilities processes"
+local FINDS <const> = "namespace setns uid_map gid_map setgroups newuidmap newgidmap uplink mountinfo capabilities "
+  .. "processes"
 
 local CALLS <const> = "readlink readlinkat open openat"
 
