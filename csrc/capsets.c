@@ -11,6 +11,7 @@
 #include "capsets.h"
 #include "check.h"
 #include "error.h"
+#include "proc.h"
 #include "sys.h"
 
 /* How many capabilities a set has room for. */
@@ -192,6 +193,8 @@ static int sys_getcaps(lua_State *L)
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     if (pid == 0 && read_own(bits) != 0)
         return userns_fail(L, "capabilities", "capget", errno, NULL);
+    if (pid != 0 && userns_check_proc() != 0)
+        return userns_refuse(L, "capabilities", "readlink", errno, path);
     if (pid != 0 && read_status(path, bits) != 0)
         return userns_fail(L, "capabilities", "openat", errno, path);
     userns_push_capsets(L, bits, SETS);

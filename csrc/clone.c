@@ -191,11 +191,9 @@ static long clone_copy(uint64_t namespaces, int *ret_pidfd)
 static int refuse_threads(lua_State *L)
 {
     userns_refuse(L, "clone", NULL, EBUSY, NULL);
-    lua_pushliteral(L, "the host has other threads, and one of them may hold a "
-                       "lock that the child would wait for");
+    lua_pushliteral(L, "another thread of the host may hold a lock that the "
+                       "child would wait for");
     lua_setfield(L, -2, "message");
-    lua_pushliteral(L, "multithreaded");
-    lua_setfield(L, -2, "cause");
     return 2;
 }
 

@@ -16,6 +16,7 @@
 #include "fd.h"
 #include "keeper.h"
 #include "launching.h"
+#include "proc.h"
 #include "process.h"
 #include "raw.h"
 
@@ -217,6 +218,8 @@ static int write_proc(struct launch *l, const struct step *s, const char *file,
 {
     char path[64];
     size_t length = strlen(content);
+    if (userns_check_proc() != 0)
+        return fail(l, s->number, SYS_readlinkat);
     (void)snprintf(path, sizeof path, "/proc/%d/%s", l->pid, file);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)

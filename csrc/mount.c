@@ -241,7 +241,7 @@ static int sys_read_mountinfo(lua_State *L)
     *slot = userns_open_process_file(process, path, O_RDONLY, &syscall_name);
     int errnum = errno;
     if (*slot < 0)
-        return userns_fail(L, "mountinfo", syscall_name, errnum, path);
+        return userns_refuse(L, "mountinfo", syscall_name, errnum, path);
     luaL_buffinit(L, &b);
     ssize_t result = add_file(&b, *slot);
     errnum = errno;

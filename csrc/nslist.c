@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "nstype.h"
+#include "proc.h"
 #include "sys.h"
 
 #define DIRECTORY "userns.directory"
@@ -50,13 +51,15 @@ static int sys_namespace_types(lua_State *L)
 /***
  * The pids of the processes that /proc shows, in ascending order.
  * @return integer[]|nil pids
- * @return userns.Error? err
+ * @return userns.Error? err ESRCH where /proc is of another pid namespace
  * @source proc(5)
  */
 static int sys_processes(lua_State *L)
 {
     const struct dirent *entry;
     lua_Integer count = 0;
+    if (userns_check_proc() != 0)
+        return userns_refuse(L, "processes", "readlink", errno, "/proc/self");
     lua_newtable(L);
     DIR **directory = push_directory(L);
     *directory = opendir("/proc");

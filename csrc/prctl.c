@@ -58,6 +58,21 @@ static unsigned long check_switch(lua_State *L, int arg)
     return (unsigned long)lua_toboolean(L, arg);
 }
 
+/* The mode of seccomp(2): none, strict or by filters. */
+static int get_mode(lua_State *L, int option)
+{
+    int mode = prctl(option, 0UL, 0UL, 0UL, 0UL);
+    if (mode >= 0)
+        lua_pushboolean(L, mode != 0);
+    return mode;
+}
+
+static unsigned long check_nothing(lua_State *L, int arg)
+{
+    luaL_argerror(L, arg, "it can only be read");
+    return 0;
+}
+
 static unsigned long check_ratchet(lua_State *L, int arg)
 {
     unsigned long on = check_switch(L, arg);
@@ -103,6 +118,7 @@ static const struct kind a_switch = {get_switch, check_switch};
 static const struct kind stored_switch = {get_stored_switch, check_switch};
 static const struct kind ratchet = {get_switch, check_ratchet};
 static const struct kind a_signal = {get_signal, check_signal};
+static const struct kind a_mode = {get_mode, check_nothing};
 static const struct kind a_text = {get_text, check_text};
 
 static const struct attribute attributes[] = {
@@ -113,6 +129,7 @@ static const struct attribute attributes[] = {
      &stored_switch},
     {"keep_caps", PR_GET_KEEPCAPS, PR_SET_KEEPCAPS, &a_switch},
     {"name", PR_GET_NAME, PR_SET_NAME, &a_text},
+    {"seccomp", PR_GET_SECCOMP, PR_SET_SECCOMP, &a_mode},
 };
 
 #define ATTRIBUTES (sizeof attributes / sizeof attributes[0])
@@ -134,12 +151,13 @@ static const struct attribute *check_attribute(lua_State *L, int arg)
  * "no_new_privs" (true; never to be undone), "pdeathsig" (a signal, or false:
  * sent when the thread that created the caller ends; cleared by a change of
  * ids and by executing a file that gives privilege), "keep_caps" (a boolean:
- * the permitted set outlasts leaving uid 0; cleared by exec) and "name" (up to
- * 15 bytes) are the calling thread's own.  "dumpable" (a boolean: false closes
+ * the permitted set outlasts leaving uid 0; cleared by exec), "name" (up to 15
+ * bytes) and "seccomp" (only to be read: whether filters hold it) are the
+ * calling thread's own.  "dumpable" (a boolean: false closes
  * the process to tracing, core dumps and its own user's eyes in /proc) and
  * "child_subreaper" (a boolean: orphaned descendants become its children)
  * belong to the whole process.
- * @param attribute string one of these six words
+ * @param attribute string one of these seven words
  * @param value? boolean|string|integer
  * @return boolean|string|nil value the present one, a signal as "SIGTERM"; true
  *   where one was set

@@ -19,6 +19,7 @@
 #include "fd.h"
 #include "launch.h"
 #include "pidfd.h"
+#include "proc.h"
 #include "process.h"
 #include "sys.h"
 
@@ -41,6 +42,8 @@ pid_t userns_pid_of(int pidfd)
 {
     char path[64], line[128];
     int pid = -1;
+    if (userns_check_proc() != 0)
+        return -1;
     (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
     FILE *file = fopen(path, "re");
     if (file == NULL)

@@ -31,7 +31,8 @@ struct process *userns_check_handle(lua_State *L, int arg);
 /* pidfd_open(2) and waitid(2) without Lua; -1 with errno. */
 int userns_pidfd_open(pid_t pid);
 
-/* The number of a pidfd's process in this pid namespace; -1 when it is gone. */
+/* The number of a pidfd's process in this pid namespace; -1 when it is gone,
+   or /proc is of another. */
 pid_t userns_pid_of(int pidfd);
 
 /* Is it a child of the calling process, that has not been reaped? */

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "fd.h"
 #include "namespace.h"
+#include "proc.h"
 #include "target.h"
 
 static bool is_object(lua_State *L, int arg)
@@ -123,6 +124,9 @@ static bool has_its_pid(int pidfd)
 int userns_open_process_file(struct target process, const char *path, int flags,
                              const char **ret_syscall)
 {
+    *ret_syscall = "readlink";
+    if (process.pid != 0 && userns_check_proc() != 0)
+        return -1;
     *ret_syscall = "open";
     int fd = open(path, flags | O_CLOEXEC);
     if (fd >= 0 && process.fd >= 0 && !has_its_pid(process.fd)) {

@@ -32,9 +32,9 @@ enum { USERNS_PROC_PATH = 64 };
 void userns_process_path(struct target process, const char *self,
                          const char *file, char ret_path[USERNS_PROC_PATH]);
 
-/* Opens such a path; -1 with errno, and the call that failed.  Where the
-   process has a pidfd, a later process of the same number is never taken for
-   it. */
+/* Opens such a path; -1 with errno, and the call that failed.  Where
+   /proc is of another pid namespace, none is opened; where the process has a
+   pidfd, a later process of the same number is never taken for it. */
 int userns_open_process_file(struct target process, const char *path, int flags,
                              const char **ret_syscall);
 

@@ -161,6 +161,19 @@ describe("a namespace is not created", function()
     ]])
   end)
 
+  if way == "root" then
+    it("in a pid namespace that a user namespace below owns", function()
+      assert.same({ "clone EINVAL pidns_owner", "unshare EINVAL pidns_owner" }, causes [[
+        local child <close> = mapped { "user", "pid" }
+        assert(sys.setns(child, "pid"))
+        assert(sys.clone({}, function()
+          tell(sys.clone("pid", function() end))
+          tell(sys.unshare "pid")
+        end)):wait()
+      ]])
+    end)
+  end
+
   it("in a pid namespace whose process 1 has ended", function()
     both("ENOMEM", "pidns_dead", [[
       enter "pid"

@@ -181,6 +181,88 @@ describe("a namespace is not joined", function()
     ]])
   end)
 
+  it("nor is the last cause that is left the one, where it is /proc that would tell of the others", function()
+    check({
+      "clone EBUSY no_proc", "hostname EPERM no_cap_in_target", "groups EPERM either setgroups_denied gid_map_unset",
+      "true", "clone EPERM either chrooted euid_unmapped egid_unmapped",
+    }, ENTER .. [[
+      assert(sys.mount { target = "/proc", type = "tmpfs" })
+      tell(sys.clone({}, function() end))
+      tell(sys.sethostname "box")
+      tell(sys.setgroups { 0 })
+      tell(sys.unshare "user")
+      tell(run {})
+    ]])
+  end)
+
+  it("nor anything else of a process that goes by another number in /proc", function()
+    check({ "namespace ESRCH foreign_proc", "true", "mountinfo ESRCH foreign_proc", "processes ESRCH foreign_proc",
+      "capabilities ESRCH foreign_proc", "setgroups ESRCH foreign_proc", "uid_map ESRCH foreign_proc",
+      "newuidmap ESRCH foreign_proc", "namespace ESRCH foreign_proc", "uid_map ESRCH foreign_proc" }, [[
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(sys.namespace("net", child))
+      tell((sys.namespace("net", "self") ~= nil))
+      tell(sys.read_mountinfo(1))
+      tell(sys.processes())
+      tell(sys.getcaps(1))
+      tell(sys.write_setgroups(child, "deny"))
+      tell(sys.write_uid_map(child, { { inside = 0, outside = 0, count = 1 } }))
+      tell(require "userns.idtools".newuidmap(child.pid, { { inside = 0, outside = 0, count = 1 } }))
+      tell(run { join = { net = 1 } })
+      tell(run {})
+    ]], helper.own_mounts .. " --pid --fork")
+  end)
+
+  if way == "root" then
+    it("nor is a program for the network, nor a pause, had for a stranger", function()
+      check({ "uplink ESRCH foreign_proc", "processes ESRCH foreign_proc", "true" }, [[
+        tell(run { namespaces = { "net" }, network = "slirp4netns" })
+        local box = assert(userns.container { namespaces = { "pid" } })
+        local sleeper <close> = assert(box:spawn { "/bin/sleep", "60" })
+        tell(sleeper:pause())
+        tell(sleeper:kill "KILL")
+      ]], "unshare --pid --fork")
+    end)
+  end
+
+  it("of a process that is known by a thread's number, nor is it killed", function()
+    local list <const> = told([[
+      local thread = threads.start "threads.post(1) threads.await(2)"
+      threads.await(1)
+      local tid
+      for name in io.popen("ls /proc/" .. sys.getpid() .. "/task"):lines() do
+        tid = name ~= tostring(sys.getpid()) and math.tointeger(tonumber(name)) or tid
+      end
+      tell(sys.pidfd_open(tid))
+      tell(sys.kill(tid, "URG"))
+      tell(sys.setns(tid, "net"))
+      threads.post(2)
+      thread:join()
+    ]], THREADS)
+    assert.equal(3, #list)
+    for _, one in ipairs(list) do -- EINVAL of older kernels, ENOENT of others
+      assert.equal("thread_id", one.cause)
+      assert.matches("^name process %d+$", one.hint)
+    end
+  end)
+
+  if way == "root" then
+    it("of a process that /proc does not show, though it is there", function()
+      check({ "namespace ENOENT hidden_process", "namespace ENOENT hidden_process", "uid_map ENOENT hidden_process",
+        "kill EPERM other_owner", "namespace ENOENT no_such_process" }, [[
+        assert(sys.setgroups {})
+        assert(sys.setresgid(65531, 65531, 65531))
+        assert(sys.setresuid(65531, 65531, 65531))
+        tell(sys.namespace("net", 1))
+        tell(run { namespaces = {}, join = { net = 1 } })
+        tell(sys.write_uid_map(1, { { inside = 0, outside = UID, count = 1 } }))
+        tell(sys.kill(1, "URG"))
+        tell(sys.namespace("net", 4194303))
+      ]], [[unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc; exec "$@"' sh]])
+    end)
+  end
+
   if way ~= "user" then
     it("where it is a pid namespace above", function()
       check({ way == "root" and "setns EINVAL pidns_not_descendant" or "setns EPERM no_cap_in_target" }, [[
@@ -390,10 +472,21 @@ if way == "root" then
         "unshare -m sh -c " .. helper.quote(words .. ' exec "$@"') .. " sh")
     end
 
+    it("who gets no capability by a program's mode", function()
+      check({ "newuidmap EPERM no_cap_setuid" }, [[
+        tell(run { uid_map = { { inside = 0, outside = 0, count = 1 }, { inside = 1, outside = 100000, count = 9 } } })
+      ]], without "setuid")
+    end)
+
     local own <const> = helper.shell("id -u userns-test").out:match "%d+"
 
     it("who has no range", function()
       check_of(own, "subid_missing", "mount --bind /dev/null /etc/subuid;")
+    end)
+
+    it("who may not read what the file grants", function()
+      check_of(own, "subid_range",
+        "mount -t tmpfs none /mnt; touch /mnt/subuid; chmod 600 /mnt/subuid; mount --bind /mnt/subuid /etc/subuid;")
     end)
 
     it("who has no name", function()
@@ -404,6 +497,16 @@ if way == "root" then
       check_of(own, "nosuid_mount", "mount -t tmpfs -o nosuid,mode=755 none /mnt; cp -p $(command -v newuidmap) /mnt;"
         .. " PATH=/mnt:$PATH;")
     end)
+  end)
+end
+
+if way == "userns" then
+  it("newuidmap does not map what the caller's own user namespace has not got", function()
+    check({ "newuidmap EPERM outer_unmapped" }, [[
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(require "userns.idtools".newuidmap(child.pid, { { inside = 0, outside = 100000, count = 10 } }))
+    ]])
   end)
 end
 
@@ -429,6 +532,16 @@ describe("who runs the program is not set", function()
 
   it("where the uts namespace belongs to another user namespace", function()
     check({ "hostname EPERM no_cap_in_target" }, [[ enter() tell(sys.sethostname "box") ]])
+  end)
+
+  it("to ids of a joined namespace that maps nobody yet", function()
+    local one <const> = told([[
+      local child <close> = idle "user"
+      assert(child:ready())
+      tell(run { namespaces = {}, join = { user = child } })
+    ]])[1]
+    assert.same({ "EINVAL", "id_unmapped" }, { one.code, one.cause })
+    assert.matches("maps nobody yet", one.hint)
   end)
 
   it("to ids that are not mapped", function()
@@ -479,11 +592,13 @@ describe("who runs the program is not set", function()
     end
   end)
 
-  if way == "user" then
+  if way ~= "root" then
     it("and no process of another user's is killed", function()
       check({ "kill EPERM other_owner" }, [[ tell(sys.kill(1, "URG")) ]]) -- CONT may go to one's session
     end)
+  end
 
+  if way == "user" then
     it("to groups that the container's namespace denies", function()
       check({ "groups EPERM setgroups_denied" }, [[ tell(run { process = { groups = { 0 } } }) ]])
     end)

@@ -74,6 +74,18 @@ describe("a setting is not made", function()
     end)
   end
 
+  it("where /proc has no settings", function()
+    check({
+      { "sysctl ENOENT no_proc_sys", "set allow_userns = true to go without" },
+      { "sysctl ENOENT no_proc_sys", "leave the setting out" },
+      { "true  ", "" },
+    }, [[
+      tell(run {})
+      tell(run { allow_userns = true, sysctl = { ["net.ipv4.ip_forward"] = 1 } })
+      tell(run { allow_userns = true })
+    ]], after("mount -t tmpfs none /proc/sys", helper.own_mounts))
+  end)
+
   it("of clocks that would be negative", function()
     check({ { "time ERANGE clock_negative" } },
       [[ tell(run { namespaces = { "user", "time" }, time_offsets = { boottime = -1000000000 } }) ]])
@@ -201,6 +213,23 @@ describe("a cgroup is not made", function()
         check({ { "enter_cgroup EOPNOTSUPP into_cgroup", "threaded" } },
           ([[ tell(run { cgroup = { parent = %q } }) ]]):format(parent))
       end)
+      os.remove(path)
+      assert(ok, err)
+    end)
+
+    it("below one that is frozen", function()
+      local hierarchy <const> = assert(helper.read "/proc/mounts":match "\n%S+ (%S+) cgroup2 ")
+      local parent <const> = "/userns-spec-" .. sys.getpid()
+      local path <const> = hierarchy .. parent
+      local ok <const>, err <const> = pcall(function()
+        assert(os.execute(("mkdir %s && echo 1 >%s/cgroup.freeze"):format(path, path)))
+        local one <const> = told(([[
+          tell(run({ cgroup = { parent = %q } }, { "/bin/true", timeout = 1 }))
+        ]]):format(parent))[1]
+        assert.same({ "ETIMEDOUT", "cgroup_frozen" }, { one.code, one.cause })
+        assert.matches(path .. " is frozen", one.why, 1, true)
+      end)
+      os.execute(("echo 0 >%s/cgroup.freeze"):format(path))
       os.remove(path)
       assert(ok, err)
     end)

@@ -110,6 +110,16 @@ describe("the cause of what this kernel does not refuse is told:", function()
     assert.equal("device_in_use", told { source = "/dev/sda", target = "/new", type = "ext4", options = "ro" })
   end)
 
+  it("a procfs that has no number for the caller, and none at all", function()
+    local function of(given)
+      return of_call(refused("namespace", "ENOENT", "readlink", { path = "/proc/7/ns/net" }), { "net", 7 }, given)
+    end
+    assert.equal("foreign_proc", of({ statfs = function() return { type = "proc" } end }).cause)
+    assert.equal("no_proc", of({ statfs = function() return { type = "tmpfs" } end }).cause)
+    assert.equal("no_proc", of({ access = function() return nil, { code = "ENOENT" } end }).cause)
+    assert.is_nil(of({}).cause)
+  end)
+
   it("a read-only proc in sight", function()
     local proc <const> = setmetatable({ id = 2, target = "/proc", type = "proc", options = { "ro" } },
       { __index = ROOTED })

@@ -7,33 +7,35 @@ local helper <const> = require "spec.helper"
 local WORDS <const> = [[
   address_exists address_unusable allow_after_deny already_mapped already_mounted ambient_locked
   ambient_not_permitted apparmor_userns args_too_long bad_elf bad_loader bad_option bad_superblock busy
-  cap_not_permitted cgroup_exists cgroup_file cgroup_in_use cgroup_inhabited cgroup_max cgroup_not_delegated
-  cgroup_ro changed chrooted clock_negative controller_missing cpu_offline deny_after_gid_map device_in_use
-  egid_unmapped euid_unmapped exists file_caps file_max filter_invalid filters_too_long flag_conflict fs_log
-  fs_not_userns fs_shared full fuse_private gid_map_unset hook host_gone id_unmapped idmap_again idmap_attached
-  idmap_empty idmap_init_userns idmap_not_owner idmap_same_userns idmap_unsupported ids_unmapped image_missing
-  inert_fs initramfs_root interface_exists interface_fixed interpreter_loop interpreter_too_long into_cgroup
-  into_itself is_directory key_quota killed landlock landlock_disabled landlock_layers landlock_unsupported
-  layer_unsupported layers_overlap limit_above_parent limit_cgroup limit_ipc limit_mnt limit_net limit_pid
-  limit_time limit_user limit_uts locked locked_children locked_flags lsm memory mntns_loop mount_max mtu_too_small
-  multithreaded multithreaded_time name_too_long needs_cap_setid needs_setfcap needs_userxattr no_access no_bridge
-  no_cap no_cap_in_own no_cap_in_target no_cap_net_admin no_cap_setfcap no_cap_setgid no_cap_setpcap no_cap_setuid
-  no_cap_sys_admin no_cap_sys_nice no_cap_sys_resource no_cap_sys_time no_cgroupns no_file no_fuse_server
-  no_interpreter no_ipcns no_loader no_lowerdir no_netns no_new_privs no_passwd no_passwd_entry no_pidns no_proc
-  no_ptmx no_route_to_router no_such_cgroup no_such_disk no_such_file no_such_interface no_such_limit no_such_name
+  cap_not_permitted cgroup_exists cgroup_file cgroup_frozen cgroup_in_use cgroup_inhabited cgroup_max
+  cgroup_not_delegated cgroup_ro changed chrooted clock_negative controller_missing cpu_offline deny_after_gid_map
+  device_in_use egid_unmapped euid_unmapped exists file_caps file_max filter_invalid filters_too_long flag_conflict
+  foreign_proc fs_log fs_not_userns fs_shared full fuse_private gid_map_unset hidden_process hook host_gone
+  id_unmapped idmap_again idmap_attached idmap_empty idmap_init_userns idmap_not_owner idmap_same_userns
+  idmap_unsupported ids_unmapped image_missing inert_fs initramfs_root interface_exists interface_fixed
+  interpreter_loop interpreter_too_long into_cgroup into_itself is_directory key_quota killed landlock
+  landlock_disabled landlock_layers landlock_unsupported layer_unsupported layers_overlap limit_above_parent
+  limit_cgroup limit_ipc limit_mnt limit_net limit_pid limit_time limit_user limit_uts locked locked_children
+  locked_flags lsm memory mntns_loop mount_max mtu_too_small multithreaded multithreaded_time name_too_long
+  needs_cap_setid needs_setfcap needs_userxattr no_access no_bridge no_cap no_cap_in_own no_cap_in_target
+  no_cap_net_admin no_cap_setfcap no_cap_setgid no_cap_setpcap no_cap_setuid no_cap_sys_admin no_cap_sys_nice
+  no_cap_sys_resource no_cap_sys_time no_cgroupns no_file no_fuse_server no_interpreter no_ipcns no_loader
+  no_lowerdir no_netns no_new_privs no_passwd no_passwd_entry no_pidns no_proc no_proc_sys no_ptmx
+  no_route_to_router no_such_cgroup no_such_disk no_such_file no_such_interface no_such_limit no_such_name
   no_such_process no_such_setting no_type no_userxattr no_workdir nodev noexec non_dumpable nosuid_mount nosymfollow
   not_a_device not_block_device not_directory not_executable not_expired not_found not_in_path not_installed
   not_mount_point not_ns_fd not_open not_own not_ptraceable not_searchable not_setuid not_shared not_userns
   nothing_allowed nr_open old_kernel old_outside one_layer oom opener_caps option_conflict other_mntns other_owner
-  other_userns outer_unmapped outside own_seccomp pid_max pidns_dead pidns_depth pidns_not_descendant pidns_pending
-  pids_cgroup proc_ro protected_regular protected_symlinks protocol_disabled ptmx_mode ptmx_other pty_max read_only
-  rlimit_fsize rlimit_nofile rlimit_nproc root_mount route_exists router_unusable same_root same_userns script_by_fd
-  seccomp securebit_locked set_up_blocks setgroups_allow setgroups_denied setting_fixed setting_invalid
-  setting_privileged shared_parent sibling_userns single_id_rule stacking_depth stale_layers subid_missing
-  subid_overflow subid_range symlink_loop sysctl_userns_clone target_missing text_busy threads_max time_entered
-  too_many_layers too_many_lines too_revealing traced type_mismatch unattached_layer unbindable unknown_format
-  unknown_fs unreachable unsupported uplink_failed upper_in_use upper_read_only upper_unsupported used_up
-  userns_depth work_elsewhere work_not_empty wrong_architecture wrong_ns wrong_phase zombie
+  other_userns outer_unmapped outside own_seccomp pid_max pidns_dead pidns_depth pidns_not_descendant pidns_owner
+  pidns_pending pids_cgroup proc_ro protected_regular protected_symlinks protocol_disabled ptmx_mode ptmx_other
+  pty_max read_only rlimit_fsize rlimit_nofile rlimit_nproc root_mount route_exists router_unusable same_root
+  same_userns script_by_fd seccomp securebit_locked set_up_blocks setgroups_allow setgroups_denied setting_fixed
+  setting_invalid setting_privileged shared_parent sibling_userns single_id_rule stacking_depth stale_layers
+  subid_missing subid_overflow subid_range symlink_loop sysctl_userns_clone target_missing text_busy thread_id
+  threads_max time_entered too_many_layers too_many_lines too_revealing traced type_mismatch unattached_layer
+  unbindable unknown_format unknown_fs unreachable unsupported uplink_failed upper_in_use upper_read_only
+  upper_unsupported used_up userns_depth work_elsewhere work_not_empty wrong_architecture wrong_ns wrong_phase
+  zombie
 ]]
 
 -- This file names all.

@@ -216,7 +216,8 @@ describe("userns enter", function()
     if way ~= "root" then
       it("for processes that the caller may not look into", function()
         refused("1", "1': Permission denied",
-          "be its user; of a container with `init`, name a process below process 1")
+          "be its user, in its user namespace or above, with all capabilities that it has; "
+            .. "of a container with `init`, name a process below process 1")
       end)
     end
   end)

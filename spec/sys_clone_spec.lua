@@ -365,9 +365,9 @@ describe("userns.sys.clone", function()
 
     it("in a host with other threads", function()
       assert.equal(lines(
-        "clone\tnil\tEBUSY\t16\tthe host has other threads, and one of them may hold a lock"
+        "clone\tnil\tEBUSY\t16\tanother thread of the host may hold a lock"
           .. " that the child would wait for\tnil\tmultithreaded",
-        "userns: clone: the host has other threads, and one of them may hold a lock"
+        "userns: clone: another thread of the host may hold a lock"
           .. " that the child would wait for; a copy of a process that has threads finds locks that nobody will open; "
           .. "call sys.clone before there are threads, or use userns.container, whose child runs no Lua",
         "false",

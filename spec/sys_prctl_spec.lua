@@ -57,6 +57,18 @@ describe("prctl", function()
   end)
 end)
 
+describe("seccomp", function()
+  it("tells of filters, and sets none", function()
+    assert.equal("false\ttrue\n", alone [[
+      local before = sys.prctl "seccomp"
+      assert(sys.prctl("no_new_privs", true))
+      assert(sys.seccomp(string.pack("<I2BBI4", 6, 0, 0, 0x7fff0000)))
+      print(before, (sys.prctl "seccomp"))
+    ]])
+    assert.same({ "2", "it can only be read" }, { helper.bad_argument(sys.prctl, "seccomp", true) })
+  end)
+end)
+
 describe("no_new_privs", function()
   it("is set for good, also for what is executed", function()
     alone [[

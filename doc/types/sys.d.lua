@@ -364,7 +364,7 @@ function sys.namespace_types() end
 
 ---The pids of the processes that /proc shows, in ascending order.
 ---@return integer[]|nil pids
----@return userns.Error? err
+---@return userns.Error? err ESRCH where /proc is of another pid namespace
 ---See proc(5).
 function sys.processes() end
 
@@ -599,12 +599,13 @@ function sys.last_cap() end
 ---"no_new_privs" (true; never to be undone), "pdeathsig" (a signal, or false:
 ---sent when the thread that created the caller ends; cleared by a change of
 ---ids and by executing a file that gives privilege), "keep_caps" (a boolean:
----the permitted set outlasts leaving uid 0; cleared by exec) and "name" (up to
----15 bytes) are the calling thread's own.  "dumpable" (a boolean: false closes
+---the permitted set outlasts leaving uid 0; cleared by exec), "name" (up to 15
+---bytes) and "seccomp" (only to be read: whether filters hold it) are the
+---calling thread's own.  "dumpable" (a boolean: false closes
 ---the process to tracing, core dumps and its own user's eyes in /proc) and
 ---"child_subreaper" (a boolean: orphaned descendants become its children)
 ---belong to the whole process.
----@param attribute string one of these six words
+---@param attribute string one of these seven words
 ---@param value? boolean|string|integer
 ---@return boolean|string|nil value the present one, a signal as "SIGTERM"; true where one was set
 ---@return userns.Error? err EPERM for "keep_caps" where a secure bit locks it

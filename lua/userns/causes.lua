@@ -14,7 +14,7 @@
 -- Rows of any operation come first where the kernel asks first, and last where
 -- nothing else is left.
 local SUBJECTS <const> = {
-  "filters", "clone", "setns", "idmap", "idtools", "identity", "confinement", "settings", "cgroup", "network",
+  "filters", "proc", "clone", "setns", "idmap", "idtools", "identity", "confinement", "settings", "cgroup", "network",
   "lifetime", "program", "power", "paths", "mounts", "filesystems", "overlay", "root", "leftover",
 }
 

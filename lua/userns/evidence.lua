@@ -24,11 +24,13 @@ local evidence = {}
 ---@field fsopen fun(type: string): userns.FsContext?
 ---@field ids fun(): integer, integer effective user and group id
 ---@field landlock_abi fun(): integer?
+---@field lives fun(pid: integer): boolean? whether a process or a thread has the number
 ---@field map fun(kind: "uid"|"gid", target: any): table?
 ---@field modules fun(): string[]?
 ---@field mounts fun(): userns.Mount[]?
 ---@field namespace fun(type: string, target: any): userns.Namespace?, userns.Error?
 ---@field processes fun(): integer[]?
+---@field seccomp fun(): boolean? whether filters hold the caller
 ---@field sets fun(): table? of capabilities, by name
 
 local function read(path)
@@ -60,6 +62,14 @@ local HOST <const> = {
     return uid, gid
   end,
   landlock_abi = sys.landlock_abi,
+  lives = function(pid)
+    local process <close>, err = sys.pidfd_open(pid)
+    if process then
+      return true
+    elseif err.code == "ESRCH" then
+      return false
+    end
+  end,
   map = function(kind, target)
     return (sys["read_" .. kind .. "_map"](target))
   end,
@@ -70,6 +80,9 @@ local HOST <const> = {
     return os.getenv "PATH"
   end,
   processes = sys.processes,
+  seccomp = function()
+    return (sys.prctl "seccomp")
+  end,
   sets = sys.getcaps,
 }
 
@@ -183,8 +196,28 @@ function methods:is_mapped(kind, id)
   return map and false
 end
 
+--- An id outside of a map that has no name in the caller's user namespace.
+---@param kind "uid"|"gid"
+---@param map userns.IdRange[]
+---@return integer?
+function methods:unmapped(kind, map)
+  for _, range in ipairs(map) do
+    for _, id in ipairs { range.outside, range.outside + range.count - 1 } do
+      if self:is_mapped(kind, id) == false then
+        return id
+      end
+    end
+  end
+end
+
 -- What the kernel answers who wants a child that shares nothing.
 local NO_CHILD <const> = { EAGAIN = true, ENOMEM = true }
+
+--- Whether there are filters at all, or no telling: /proc may be covered.
+---@return boolean
+function methods:may_be_filtered()
+  return self:status "Seccomp" ~= "0" and ask(self, "seccomp") ~= false
+end
 
 --- Whether a filter answers a system call before the kernel does: certain where
 --- the answer is that, and none that the kernel gives.
@@ -193,7 +226,7 @@ local NO_CHILD <const> = { EAGAIN = true, ENOMEM = true }
 ---@param code string what was answered: a filter's may be the kernel's too
 ---@return boolean?
 function methods:is_filtered(name, types, code)
-  if self:status "Seccomp" == "0" then
+  if not self:may_be_filtered() then
     return false
   end
   local known <const>, answer, expected <const>, privileged <const> = pcall(self.source.probe, name, types)

@@ -35,8 +35,12 @@ end
 ---@param pid integer
 ---@param map { inside: integer, outside: integer, count: integer }[]
 ---@return true? ok
----@return userns.Error? err EPERM, with what it said
+---@return userns.Error? err EPERM, with what it said; ESRCH: no such process in /proc
 function idtools.run(name, path, pid, map)
+  local known <const>, unknown <const> = tool.check_proc(name)
+  if not known then
+    return refuse(unknown, pid, map)
+  end
   local result <const>, err = tool.run(path, arguments(name, pid, map))
   if not result then
     err.op, err.path, err.step = name, path, nil -- of the tool's plan

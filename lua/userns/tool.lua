@@ -22,6 +22,21 @@ function tool.find(name, note)
   end
 end
 
+--- Whether a program that looks for a process in /proc by its number finds the one that
+--- is meant: in one of another pid namespace it would take a stranger for that.
+---@param op string what the program is for
+---@return true? ok
+---@return userns.Error? err
+function tool.check_proc(op)
+  if sys.readlink "/proc/self" == tostring(sys.getpid()) then
+    return true
+  end
+  return nil, sys.error {
+    op = op, code = "ESRCH", syscall = "readlink", path = "/proc/self",
+    message = "the process is not found by its number",
+  }
+end
+
 local DESCRIPTORS <const> = {
   { target = 0, source = "stdin" }, { target = 1, source = "stdout" }, { target = 2, source = "stderr" },
 }

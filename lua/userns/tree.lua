@@ -12,10 +12,15 @@ local function look(pid)
 end
 
 --- A process and all below it, as they are now, in one order.
----@return { pid: integer, parent: integer, state: string }[] list
----@return boolean is_whole false where somebody went away while it was read: whose parent, nobody can tell
+---@return { pid: integer, parent: integer, state: string }[]? list
+---@return boolean|userns.Error is_whole false where somebody went away while it was read:
+---  whose parent, nobody can tell
 local function members(root)
-  local seen <const>, pids <const>, is_whole = {}, sys.processes(), true
+  local seen <const>, is_whole = {}, true
+  local pids <const>, err <const> = sys.processes()
+  if not pids then
+    return nil, err
+  end
   for i = #pids, 1, -1 do -- the youngest live shortest
     seen[pids[i]] = look(pids[i])
     is_whole = is_whole and seen[pids[i]] ~= nil
@@ -91,6 +96,9 @@ function tree.stop(root)
   repeat
     local is_late <const> = sys.clock() >= began + DOUBT
     local list <const>, is_whole <const> = members(root)
+    if not list then
+      return nil, is_whole
+    end
     local stood <const>, err <const> = stop_all(list, is_late)
     if stood == nil then
       return nil, err
@@ -112,7 +120,11 @@ end
 ---@return userns.Error? err EPERM
 ---@source signal(7)
 function tree.continue(root)
-  for _, what in ipairs(members(root)) do
+  local list <const>, unseen <const> = members(root)
+  if not list then
+    return nil, unseen
+  end
+  for _, what in ipairs(list) do
     local ok <const>, err <const> = send(what, "CONT")
     if not ok and err.code ~= "ESRCH" then
       return nil, err

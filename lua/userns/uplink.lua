@@ -59,6 +59,10 @@ end
 ---@return true? ok
 ---@return userns.Error? err EUPLINK, with what the program said
 function uplink.start(step, pid, parent)
+  local known <const>, unknown <const> = tool.check_proc "uplink"
+  if not known then
+    return nil, unknown
+  end
   local program <const> = PROGRAMS[step.type]
   local helper <const>, err = tool.start(step.path, program.arguments(step, pid), program.ready)
   if not helper then

@@ -233,10 +233,18 @@ end
 
 -- ---- the rows ----------------------------------------------------------------
 
+-- What the kernel calls an id that has no name.
+local OVERFLOW <const> = 65534
+
 local function is_unmapped(kind)
   return function(case)
     local uid <const>, gid <const> = case.evidence:ids()
-    return makes_user(case) and case.evidence:is_mapped(kind, kind == "uid" and uid or gid) == false
+    local id <const> = kind == "uid" and uid or gid
+    local mapped <const> = case.evidence:is_mapped(kind, id)
+    if mapped == nil then
+      return id == OVERFLOW and nil -- any other is a name
+    end
+    return makes_user(case) and not mapped
   end
 end
 
@@ -259,6 +267,14 @@ local ROWS <const> = {
     hint = "create the namespace with a child: userns.container, or sys.clone before there are threads",
   },
   {
+    cause = "no_proc", ops = "clone", codes = "EBUSY",
+    test = function(case)
+      return case.err.syscall == nil and case.evidence:threads() == nil
+    end,
+    why = "nothing at /proc tells whether the process has threads, whose locks nobody opens in a copy of it",
+    hint = "mount a procfs: mount -t proc proc /proc",
+  },
+  {
     cause = "multithreaded", ops = "clone", codes = "EBUSY",
     test = function(case)
       return case.err.syscall == nil
@@ -273,6 +289,19 @@ local ROWS <const> = {
     end,
     why = "the caller's children are already to go into another pid namespace",
     hint = "call unshare or setns for \"pid\" once, then start the children",
+  },
+  {
+    cause = "pidns_owner", ops = CREATES, codes = "EINVAL",
+    test = function(case)
+      local own <close> = case:makes "pid" and case.evidence:namespace("pid", "self") or nil
+      if not own then
+        return case:makes "pid" and nil
+      end
+      local _, relation <const> = case.evidence:has_power(own)
+      return relation == "below"
+    end,
+    why = "the caller's pid namespace belongs to a user namespace below the caller's, and the kernel makes none in it",
+    hint = "join the user namespace that owns the pid namespace too, before the child is made",
   },
   {
     cause = "unsupported", ops = CREATES, codes = "EINVAL ENOSYS",

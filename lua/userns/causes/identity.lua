@@ -48,6 +48,16 @@ local function is_inside(case)
   return #case.plan > 0 and (case:makes "user" or case:has "join" ~= nil)
 end
 
+--- Whether the user namespace that is joined maps nobody, as far as it is a process's.
+local function joins_nobody(case, kind)
+  for _, step in ipairs(case.plan) do
+    local pid <const> = step.op == "namespace" and step.type == "user" and case.evidence:pid_of(step.handle)
+    if pid then
+      return #(case.evidence:map_of(kind, step.handle) or { "unknown" }) == 0
+    end
+  end
+end
+
 local function setgroups(case)
   return (case.evidence:read "/proc/self/setgroups" or ""):match "%a+"
 end
@@ -90,15 +100,22 @@ return {
   {
     cause = "no_cap_in_target", ops = "hostname domainname", codes = "EPERM",
     test = function(case)
-      local uts <close> = #case.plan == 0 and case.evidence:namespace("uts", "self") or nil
-      return uts ~= nil and case.evidence:has_power(uts) == false
+      if #case.plan > 0 then
+        return false
+      end
+      local uts <close> = case.evidence:namespace("uts", "self")
+      local power <const> = uts and case.evidence:has_power(uts)
+      if power == nil then
+        return nil
+      end
+      return not power
     end,
     why = "the uts namespace belongs to a user namespace above, over which the caller has no CAP_SYS_ADMIN",
     hint = "create a uts namespace together with the user namespace",
   },
   {
     cause = "no_such_name", ops = SETID, codes = "ENOENT", syscalls = "read",
-    why = "the container's own /etc/passwd or /etc/group has no such name",
+    why = "the container's own /etc/passwd or /etc/group has no line with this name and a number",
     hint = "add it there, or name a number",
   },
   {
@@ -135,6 +152,9 @@ return {
       return ("%d is not mapped in the user namespace"):format(unmapped(case))
     end,
     hint = function(case)
+      if joins_nobody(case, case.err.op == "setuid" and "uid" or "gid") then
+        return "write its uid_map and gid_map first: it maps nobody yet"
+      end
       return case:has "join" and "name one that it does as process.uid and process.gid"
         or "take an id that the maps have inside, or map this one too"
     end,
@@ -146,7 +166,8 @@ return {
         return not case:lacks "setgid"
       end
       local step <const> = case:makes "user" and case:has "setgroups"
-      return step and step.value == "deny" or setgroups(case) == "deny"
+      local word <const> = step and step.value or setgroups(case)
+      return word and word == "deny"
     end,
     about = "the user namespace denies setgroups(2)",
     why = function(case)
@@ -158,8 +179,11 @@ return {
   {
     cause = "gid_map_unset", ops = "groups", codes = "EPERM",
     test = function(case)
-      local map <const> = #case.plan == 0 and case.evidence:map_of("gid", "self") or nil
-      return map ~= nil and #map == 0
+      if is_inside(case) then
+        return false
+      end
+      local map <const> = case.evidence:map_of("gid", "self")
+      return map and #map == 0
     end,
     why = "the user namespace has no gid_map yet",
     hint = "write its gid_map first",

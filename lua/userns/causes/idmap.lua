@@ -68,15 +68,8 @@ local function maps_root(case)
   end
 end
 
---- An id outside that has no name in the caller's own namespace.
 local function unmapped(case)
-  for _, range in ipairs(map_of(case)) do
-    for _, id in ipairs { range.outside, range.outside + range.count - 1 } do
-      if case.evidence:is_mapped(kind_of(case), id) == false then
-        return id
-      end
-    end
-  end
+  return case.evidence:unmapped(kind_of(case), map_of(case))
 end
 
 --- Whether the one id is the caller's own: nil where it has no name for that.
@@ -104,21 +97,17 @@ end
 
 return {
   {
-    cause = "no_proc", ops = FILES, codes = "ENOENT", syscalls = OPENS,
-    test = function(case)
-      return case.evidence:stat "/proc/self" == nil
-    end,
-    why = "there is no procfs at /proc, through which ids are mapped",
-    hint = "mount one: mount -t proc proc /proc",
-  },
-  {
     cause = "no_such_process", ops = FILES, codes = "ENOENT ESRCH",
     test = function(case)
       local pid <const> = pid_of(case)
       if not pid then
         return nil
       end
-      return case.err.code == "ESRCH" or case.evidence:is_there(pid) == false
+      local there <const> = case.err.code ~= "ESRCH" and case.evidence:is_there(pid)
+      if there == nil then
+        return nil
+      end
+      return not there
     end,
     why = "there is no such process here (any more)",
     hint = "write the map while the process lives, as between ready and release of sys.clone",

@@ -37,6 +37,16 @@ local function is_privileged(case)
   return file.mode & SETUID ~= 0 and file.uid == 0
 end
 
+local function list_of(case)
+  return "/etc/sub" .. kind_of(case)
+end
+
+--- Whether the file of subordinate ids is there, and the caller may not read it.
+local function is_closed(case)
+  local _, code <const> = case.evidence:may(list_of(case), "read")
+  return code == "EACCES"
+end
+
 --- What the files of subordinate ids grant to the caller.
 local function granted(case)
   local ranges <const> = subids.of((case.evidence:ids()), function(path)
@@ -58,12 +68,30 @@ local function refused_range(case)
   return case.err.message:match "%-> %[(%d+)%-(%d+)%)"
 end
 
-local function list_of(case)
-  return "/etc/sub" .. kind_of(case)
-end
-
 local function target(case)
   return case.arguments and case.arguments[1]
+end
+
+--- An id that the caller has not got itself, whatever the files grant.
+local function unmapped(case)
+  return case.evidence:unmapped(kind_of(case), case.arguments and case.arguments[2] or {})
+end
+
+local function does_not_map(case)
+  return is_refused(case) or is_not_allowed(case)
+end
+
+--- Of the capability that the program is to get by its file, which gives none that is
+--- not in the bounding set.
+local function cap_row(tool, name)
+  return {
+    cause = "no_cap_" .. name, ops = tool, codes = "EPERM",
+    test = function(case)
+      return does_not_map(case) and case.evidence:has_capability("bounding", name) == false
+    end,
+    why = ("%s gets no CAP_%s, which the host program's bounding set has not"):format(tool, name:upper()),
+    hint = ("give the host program %s (setpriv, the container that it runs in), or map its own id alone"):format(name),
+  }
 end
 
 return {
@@ -84,9 +112,23 @@ return {
     hint = "give it back its mode, 4755 (Debian: apt-get install --reinstall uidmap)",
   },
   {
+    cause = "outer_unmapped", ops = TOOLS, codes = "EPERM",
+    test = function(case)
+      return does_not_map(case) and unmapped(case) ~= nil
+    end,
+    about = "the namespace above has not got the id that is to be mapped",
+    why = function(case)
+      return ("%s %d is not mapped in the caller's own user namespace, and so cannot be handed on"):format(
+        kind_of(case), unmapped(case))
+    end,
+    hint = "map ids that /proc/self/uid_map and gid_map of the host program have inside",
+  },
+  cap_row("newuidmap", "setuid"),
+  cap_row("newgidmap", "setgid"),
+  {
     cause = "subid_missing", ops = TOOLS, codes = "EPERM",
     test = function(case)
-      return is_not_allowed(case) and #granted(case) == 0
+      return is_not_allowed(case) and not is_closed(case) and #granted(case) == 0
     end,
     about = "the caller has no range in /etc/subuid or /etc/subgid",
     why = function(case)
@@ -102,6 +144,10 @@ return {
     about = "the ids are not all in the caller's ranges of /etc/subuid or /etc/subgid",
     why = function(case)
       local first <const>, past <const> = refused_range(case)
+      if is_closed(case) then
+        return ("%d to %d is not all in what %s grants the caller, who may not read it"):format(first, past - 1,
+          list_of(case))
+      end
       return ("%s grants the caller %s, and %d to %d is not all in there"):format(list_of(case),
         range_words(granted(case)), first, past - 1)
     end,

@@ -1,17 +1,33 @@
 -- What ends a launch that is not the kernel's refusal.
+
+--- The cgroup around that of the child, where it is frozen.
+local function frozen_cgroup(case)
+  for _, step in ipairs(case.plan) do
+    local events <const> = step.op == "cgroup" and case.evidence:read(step.path .. "/cgroup.events") or ""
+    local state <const> = step.op == "cgroup" and case.evidence:read(step.path .. "/freezer.state") or ""
+    if events:find "frozen 1" or state:find "^FR" then
+      return step.path
+    end
+  end
+end
+
 return {
   {
     cause = "other_owner", ops = "kill", codes = "EPERM",
     test = function(case)
+      if case.evidence:is_privileged "kill" then
+        return false
+      end
       local pid <const> = case.evidence:pid_of(case.step.target)
       local uid <const> = pid and case.evidence:uid_of(pid)
-      return uid ~= nil and uid ~= (case.evidence:ids()) and case.evidence:capable "kill" ~= true
+      return uid and uid ~= (case.evidence:ids())
     end,
     about = "the process is another user's",
     why = function(case)
       local pid <const> = case.evidence:pid_of(case.step.target)
-      return ("process %s is uid %d's, and the caller is uid %d"):format(pid, case.evidence:uid_of(pid),
-        (case.evidence:ids()))
+      local uid <const> = pid and case.evidence:uid_of(pid)
+      return uid and ("process %s is uid %d's, and the caller is uid %d"):format(pid, uid, (case.evidence:ids()))
+        or "the process is another user's"
     end,
     hint = "send it as that user, or as root",
   },
@@ -32,6 +48,17 @@ return {
       return ("%s is not there, or may not be executed"):format(case.step.path)
     end,
     hint = "install userns-init beside the module (make install, luarocks)",
+  },
+  {
+    cause = "cgroup_frozen", ops = "any", codes = "ETIMEDOUT",
+    test = function(case)
+      return case.err.syscall == nil and frozen_cgroup(case) ~= nil
+    end,
+    about = "the cgroup that the child is to be in is frozen, with all that are below it",
+    why = function(case)
+      return ("the cgroup %s is frozen, with all that are below it"):format(frozen_cgroup(case))
+    end,
+    hint = "write 0 to its cgroup.freeze (v1: THAWED to its freezer.state), or name another parent",
   },
   {
     cause = "set_up_blocks", ops = "any", codes = "ETIMEDOUT",

@@ -178,14 +178,6 @@ end
 
 return {
   {
-    cause = "no_proc", ops = OPENS, codes = "ENOENT", syscalls = "open",
-    test = function(case)
-      return is_of_process(case) and case.evidence:stat "/proc/self" == nil
-    end,
-    why = "there is no procfs at /proc, which has the files of namespaces",
-    hint = "mount one: mount -t proc proc /proc",
-  },
-  {
     cause = "zombie", ops = OPENS, codes = "ENOENT ESRCH EACCES",
     test = function(case)
       local pid <const> = path_pid(case) or pid_of(case)
@@ -203,7 +195,11 @@ return {
       if case.err.code == "ESRCH" then
         return not case.evidence:is_traced() or nil
       end
-      return is_of_process(case) and case.evidence:is_there(path_pid(case)) == false
+      local there <const> = not is_of_process(case) or case.evidence:is_there(path_pid(case))
+      if there == nil then
+        return nil
+      end
+      return not there
     end,
     why = "there is no such process here (any more)",
     hint = "hold a process by the handle that spawn or sys.pidfd_open returns, not by its number",

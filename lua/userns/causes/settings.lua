@@ -8,6 +8,20 @@ local function from(field)
   end
 end
 
+--- Whether there is a /proc/sys, by what is in each: a procfs may be mounted with
+--- subset=pid, and another file system lie over it.
+local function has_settings(case)
+  local ok <const>, code <const> = case.evidence:may "/proc/sys/kernel/ostype"
+  if ok or code == "ENOENT" then
+    return ok
+  end
+end
+
+local function is_settingless(case)
+  local has <const> = has_settings(case)
+  return has ~= nil and not has
+end
+
 local function setting(case)
   return (case.step.path or ""):gsub("^/proc/sys/", ""):gsub("/", ".")
 end
@@ -112,6 +126,15 @@ return {
     cause = "proc_ro", ops = "sysctl", codes = "EROFS",
     why = "/proc/sys is read-only here, as it is in many containers",
     hint = "remount it read-write on the host, or leave the setting out",
+  },
+  {
+    cause = "no_proc_sys", ops = "sysctl", codes = "ENOENT", test = is_settingless,
+    why = "there is no /proc/sys here: /proc is mounted with subset=pid, or something lies over it",
+    hint = function(case)
+      local without <const> = from "allow_userns"(case) and "set allow_userns = true to go without, or "
+        or "leave the setting out, or "
+      return without .. "mount a whole procfs: mount -t proc proc /proc"
+    end,
   },
   {
     cause = "setting_invalid", ops = "sysctl", codes = "ENOENT", syscalls = "write",

@@ -7,7 +7,8 @@ local userns = require "userns"
 -- What to do about it where the cause's own hint is for programs.
 local HINTS <const> = {
   no_such_process = "`userns list` shows what there is to enter",
-  not_ptraceable = "be its user; of a container with `init`, name a process below process 1",
+  not_ptraceable = "be its user, in its user namespace or above, with all capabilities that it has; of a container "
+    .. "with `init`, name a process below process 1",
 }
 
 local ALREADY <const> = "run the program as it is: there is nothing to enter"

@@ -155,6 +155,25 @@ end
 
 -- ---- processes -------------------------------------------------------------
 
+--- Whether the procfs at /proc has the numbers of another pid namespace.
+---@return boolean? nil where there is no telling what is at /proc
+function methods:has_foreign_proc()
+  local numbers <const> = self:status "NSpid" or self:status "Pid"
+  if numbers then
+    return numbers:find "%s" ~= nil -- from that of the procfs on, one for each namespace
+  end
+  local fs <const> = self:statfs "/proc"
+  local _, code <const> = self:may "/proc"
+  if fs or code == "ENOENT" then
+    return fs ~= nil and fs.type == "proc"
+  end
+end
+
+--- Whether a number in /proc is not that of the process which the caller means.
+local function is_strangers(self, pid)
+  return pid ~= "self" and self:has_foreign_proc()
+end
+
 --- The pid of a target that is a process.
 ---@param target any
 ---@return integer|"self"|nil
@@ -172,14 +191,40 @@ end
 ---@param name string
 ---@return string?
 function methods:status_of(pid, name)
+  if is_strangers(self, pid) then
+    return nil
+  end
   return (self:read(("/proc/%s/status"):format(pid)) or ""):match("%f[^\0\n]" .. name .. ":%s*([^\n]*)")
 end
 
 --- Whether there is such a process.
 ---@param pid integer|"self"
----@return boolean? nil where there is no /proc
+---@return boolean? nil where neither /proc nor the kernel tells
 function methods:is_there(pid)
-  return self:stat("/proc/self") and self:stat(("/proc/%s"):format(pid)) ~= nil
+  if not is_strangers(self, pid) and self:stat(("/proc/%s"):format(pid)) then
+    return true
+  end
+  if pid ~= "self" then
+    return self.source.lives(pid)
+  end
+end
+
+--- Whether /proc does not show a process that there is.
+---@param pid integer|"self"
+---@return boolean?
+function methods:is_hidden(pid)
+  if pid == "self" or is_strangers(self, pid) or not self:stat "/proc/self" then
+    return nil
+  end
+  return not self:stat(("/proc/%d"):format(pid)) and self.source.lives(pid)
+end
+
+--- The process that a number belongs to which is only a thread's.
+---@param pid integer|"self"
+---@return integer? process nil: it is a process's, or nobody's
+function methods:process_of(pid)
+  local process <const> = math.tointeger(tonumber(self:status_of(pid, "Tgid")))
+  return process ~= pid and process or nil
 end
 
 --- Has it ended, and was not waited for?
