@@ -21,13 +21,13 @@ local directory
 -- The tracer is an ancestor of what it traces, which Yama insists on.
 local TRACE <const> = [[
   rm -f %s/fifo && mkfifo %s/fifo
-  timeout 30 sh -c '"$@" & read -r _ <%s/fifo; exec strace -f -qqq %s -p $!' sh \
+  timeout %d sh -c '"$@" & read -r _ <%s/fifo; exec strace -f -qqq %s -p $!' sh \
     env %s spec/support/victim.lua %s/fifo %s
 ]]
 
 --- Launches a container of full.lua's under strace: what victim.lua tells.
 local function traced(strace, arguments)
-  local command <const> = TRACE:gsub("%%s/", directory .. "/"):format(strace, INTERPRETER, arguments)
+  local command <const> = TRACE:gsub("%%s/", directory .. "/"):format(helper.limit(30), strace, INTERPRETER, arguments)
   local result <const> = helper.shell(command)
   local outcome <const> = load(result.out)
   assert(outcome and result.out ~= "", ("%s: exit %d: %s%s"):format(command, result.code, result.out, result.err))

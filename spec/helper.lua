@@ -121,6 +121,13 @@ function helper.rounds(count)
   return helper.is_guest and math.max(count // 20, math.min(count, 5)) or count
 end
 
+--- After how many seconds to give up what stands still.
+---@param seconds integer
+---@return integer
+function helper.limit(seconds)
+  return helper.is_guest and 10 * seconds or seconds
+end
+
 -- ---- calls ----------------------------------------------------------------
 
 --- Above the largest pid that Linux gives.

@@ -2,7 +2,7 @@ local helper <const> = require "spec.helper"
 
 -- The script runs in the main thread of a host that starts further ones, and
 -- all of it is aborted when it hangs.
-local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/threads"
+local HOST <const> = ("timeout --signal=ABRT --kill-after=10 %d build/spec/threads"):format(helper.limit(120))
 
 -- What the script and every thread begin with.
 local PRELUDE <const> = [[
