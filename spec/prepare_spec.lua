@@ -9,7 +9,7 @@ local way <const> = helper.privilege
 local is_root <const> = way == "root"
 
 local HOST <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/host"
-local THREADS <const> = "timeout --signal=ABRT --kill-after=10 120 build/spec/threads"
+local THREADS <const> = ("timeout --signal=ABRT --kill-after=10 %d build/spec/threads"):format(helper.limit(120))
 
 local own <const> = sys.getpid()
 

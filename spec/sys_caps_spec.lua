@@ -496,11 +496,13 @@ describe("capabilities of files", function()
       local path <const> = %q
       assert.is_true(sys.setcaps { effective = "none" })
       refused(eperm("file_caps", "setxattr", path), sys.set_file_caps(path, "cap_net_raw=p"))
-      refused(eperm("file_caps", "removexattr", path), sys.set_file_caps(path, nil))
+      if %s then -- before Linux 6.10, with the BPF LSM, nobody is asked
+        refused(eperm("file_caps", "removexattr", path), sys.set_file_caps(path, nil))
+      end
       local file <close> = assert(io.open(path))
       refused(eperm("file_caps", "setxattr"), sys.set_file_caps(file, "cap_net_raw=p"))
       assert.is_false(sys.get_file_caps(path))
-    ]]):format(path))
+    ]]):format(path, helper.is_linux(6, 10)))
   end)
 
   it("need a file", function()

@@ -222,6 +222,21 @@ local function exclusive(case)
   end
 end
 
+local OPTIONS <const> = {}
+for name in ("lowerdir lowerdir+ datadir+ upperdir workdir default_permissions redirect_dir index uuid nfs_export "
+  .. "userxattr xino metacopy verity volatile override_creds"):gmatch "%S+" do
+  OPTIONS[name] = true
+end
+
+--- An option that no overlay has: before Linux 6.5 the kernel does not say which.
+local function strange_option(case)
+  for _, option in ipairs(is_overlay(case) and case.arguments and tried.of(case).options or {}) do
+    if not OPTIONS[option:match "^[^=]*"] then
+      return option
+    end
+  end
+end
+
 local UPPER <const> = "take a directory of ext4, xfs, btrfs or tmpfs as upper and work; or upper = \"tmpfs\""
 
 return {
@@ -392,6 +407,17 @@ return {
       return ("%s exclude each other"):format(exclusive(case))
     end,
     hint = "leave one of them out",
+  },
+  {
+    cause = "bad_option", ops = "mount", codes = "EINVAL",
+    test = function(case)
+      return strange_option(case) ~= nil
+    end,
+    about = "an overlay has no such option",
+    why = function(case)
+      return ("an overlay has no option '%s'"):format(strange_option(case))
+    end,
+    hint = "correct or drop it",
   },
   {
     cause = "stale_layers", ops = OVERLAYS, codes = "ESTALE",
