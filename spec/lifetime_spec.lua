@@ -275,6 +275,10 @@ fd: nothing
         assert(bytes >= 65536)
         assert(outside(p.pid, "environ") == "")
         assert(outside(p.pid, "cmdline"):match("^userns%-init%z+$"))
+        -- a program that is being executed has none yet
+        while outside(p.program.pid, "environ") == "" do
+          userns.sys.poll({}, 0.001)
+        end
         assert(outside(p.program.pid, "environ"):find("s3cret"))
         local list = io.popen(("ls /proc/%d/fd"):format(p.pid))
         print(list:read("a") == "" and "nothing" or "descriptors")
