@@ -8,12 +8,13 @@ local PRELUDE <const> = [[
   local _, UID = sys.getresuid()
   local _, GID = sys.getresgid()
 
+  -- Security modules are suspected besides where the kernel has some.
   local function cause_of(err)
     local words = {}
-    for i, one in ipairs(err.causes or {}) do
-      words[i] = one.cause
+    for _, one in ipairs(err.causes or {}) do
+      words[#words + 1] = one.cause ~= "lsm" and one.cause or nil
     end
-    return err.cause or #words > 0 and "either " .. table.concat(words, " ") or "none"
+    return err.cause or #words > 1 and "either " .. table.concat(words, " ") or words[1] or "none"
   end
 
   local function tell(value, err)
