@@ -163,7 +163,7 @@ describe("a descriptor is not handed over", function()
       tell(run({}, { "/bin/true", stdin = 999 }))
       tell(run { mounts = { { type = "move", source = { fd = 999 }, target = "/mnt" } } })
       tell(run({}, { "/bin/true", fds = { [60000] = 0 } }))
-    ]], "prlimit --nofile=1024:20000")
+    ]], "prlimit --nofile=1024:4096")
   end)
 
   it("where there is no /dev/null", function()
