@@ -1,5 +1,7 @@
 -- Why a map of ids, or setgroups, is not opened or not written: /proc/PID/uid_map,
 -- gid_map and setgroups, in the order of the kernel's map_write.
+local shared = require "userns.causes.shared"
+
 local MAPS <const> = "uid_map gid_map"
 local FILES <const> = "uid_map gid_map setgroups"
 local OPENS <const> = "open openat"
@@ -326,16 +328,10 @@ return {
       return ("have newuidmap(1) and newgidmap(1) map what /etc/sub%s grants, or map that one id"):format(kind)
     end,
   },
-  {
-    cause = "outer_unmapped", ops = MAPS, codes = "EPERM", syscalls = "write",
+  shared.outer_unmapped({
+    ops = MAPS, codes = "EPERM", syscalls = "write",
     test = function(case)
       return may_map(case) and unmapped(case) ~= nil
     end,
-    about = "the namespace above has not got the id that is to be mapped",
-    why = function(case)
-      return ("%s %d is not mapped in the caller's own user namespace, and so cannot be handed on"):format(
-        kind_of(case), unmapped(case))
-    end,
-    hint = "map ids that /proc/self/uid_map and gid_map of the host program have inside",
-  },
+  }, kind_of, unmapped),
 }

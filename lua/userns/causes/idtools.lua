@@ -1,4 +1,5 @@
 -- Why newuidmap(1) or newgidmap(1) does not map: all they tell is a line.
+local shared = require "userns.causes.shared"
 local subids = require "userns.subids"
 
 local TOOLS <const> = "newuidmap newgidmap"
@@ -111,18 +112,12 @@ return {
     end,
     hint = "give it back its mode, 4755 (Debian: apt-get install --reinstall uidmap)",
   },
-  {
-    cause = "outer_unmapped", ops = TOOLS, codes = "EPERM",
+  shared.outer_unmapped({
+    ops = TOOLS, codes = "EPERM",
     test = function(case)
       return does_not_map(case) and unmapped(case) ~= nil
     end,
-    about = "the namespace above has not got the id that is to be mapped",
-    why = function(case)
-      return ("%s %d is not mapped in the caller's own user namespace, and so cannot be handed on"):format(
-        kind_of(case), unmapped(case))
-    end,
-    hint = "map ids that /proc/self/uid_map and gid_map of the host program have inside",
-  },
+  }, kind_of, unmapped),
   cap_row("newuidmap", "setuid"),
   cap_row("newgidmap", "setgid"),
   {

@@ -1,6 +1,7 @@
 -- Why a file or directory is not found, or is not what is needed there.  What a
 -- child was refused it has looked at itself: nobody else sees its tree.
 local leads_into_process <const> = require("userns.path").leads_into_process
+local shared = require "userns.causes.shared"
 local tried = require "userns.evidence.tried"
 
 local PLACED <const> = "bind mount overlay dir file symlink remount"
@@ -206,18 +207,14 @@ return {
         or "create it, or correct the path"
     end,
   },
-  {
-    cause = "not_ptraceable", ops = ANY, codes = "EACCES",
+  shared.not_ptraceable({
+    ops = ANY, codes = "EACCES",
     test = function(case)
       return stopped(case) and leads_into_process(obstacle(case).path)
     end,
-    about = "the path leads through what another process has",
-    why = function(case)
-      return ("'%s' is for who may look into that process: its user, while it is dumpable and has no more capabilities")
-        :format(obstacle(case).path)
-    end,
-    hint = "name the path itself, or do it as the process's user or as root of the host",
-  },
+  }, function(case)
+    return obstacle(case).path
+  end),
   {
     cause = "protected_symlinks", ops = ANY, codes = "EACCES",
     test = function(case)

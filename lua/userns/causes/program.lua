@@ -2,6 +2,7 @@
 -- What is found in the program, and in what it needs, was looked at by who was
 -- refused (step_found.c).
 local path = require "userns.path"
+local shared = require "userns.causes.shared"
 local sys = require "userns.sys"
 
 local EXECUTABLE <const> = 73 -- 0111, of a file's mode
@@ -387,18 +388,14 @@ return {
     cause = "name_too_long", ops = "exec examine", codes = "ENAMETOOLONG",
     why = "a path has at most 4095 bytes, a name in it 255", hint = "shorten the program's path",
   },
-  {
-    cause = "not_ptraceable", ops = "exec examine", codes = "EACCES",
+  shared.not_ptraceable({
+    ops = "exec examine", codes = "EACCES",
     test = function(case)
       return is_program(case) and case.found.code == "EACCES" and path.leads_into_process(case.found.path)
     end,
-    about = "the path leads through what another process has",
-    why = function(case)
-      return ("'%s' is for who may look into that process: its user, while it is dumpable and has no more capabilities")
-        :format(case.found.path)
-    end,
-    hint = "name the path itself, or do it as the process's user or as root of the host",
-  },
+  }, function(case)
+    return case.found.path
+  end),
   {
     cause = "not_searchable", ops = "exec examine", codes = "EACCES",
     test = function(case)
