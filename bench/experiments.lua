@@ -19,7 +19,7 @@ local common <const> = { "floor", "userns" }
 ---@field label (fun(value: any): string)? a value in words
 ---@field command (fun(here: Place, ask: Ask, runs: integer): string[])? instead of the contender's
 ---@field take string? how samples are taken: "launches" (default), "rate", "figures"
----@field pace { rounds: number?, runs: number? }? factors of how often
+---@field pace { rounds: number?, runs: number?, seconds: number? }? factors of how often, and of the time for a row
 ---@field flat boolean? whether what varies should make no difference
 ---@field logarithmic boolean? the scale of its picture
 
@@ -113,7 +113,8 @@ local function experiments(cores)
       values = { 10, 256, 1024, 4096 },
       label = memory,
       flat = true,
-      pace = { runs = 5 },
+      -- a large host takes seconds to start, and one process says little
+      pace = { seconds = 15 },
     },
     {
       name = "live",

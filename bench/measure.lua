@@ -120,8 +120,9 @@ end
 local function pace(cell, experiment, setting, starting, launching)
   local factors <const> = experiment.pace or {}
   local rounds <const>, runs <const> = setting.rounds * (factors.rounds or 1), setting.runs * (factors.runs or 1)
-  cell.runs = within(runs, setting.seconds / rounds / launching)
-  cell.rounds = within(rounds, setting.seconds / (starting + cell.runs * launching))
+  local time <const> = setting.seconds * (factors.seconds or 1)
+  cell.runs = within(runs, time / rounds / launching)
+  cell.rounds = within(rounds, time / (starting + cell.runs * launching))
 end
 
 -- One launch decides whether a cell can launch here, and how often it will.

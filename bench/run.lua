@@ -6,7 +6,8 @@
 -- user `userns-test` and as root.
 --
 -- From the environment: BENCH_ROUNDS interleaved rounds (15) of BENCH_RUNS launches
--- (10) each; a row that would take longer than BENCH_SECONDS (4) has fewer.
+-- (10) each; a row that would take longer than BENCH_SECONDS (4), or hosts of much
+-- memory than 15 times that, has fewer.
 -- BENCH_ONLY, experiments to run instead of all; BENCH_WAY, "user" or "root";
 -- BENCH_DOC, the directory that bench.md and bench.svg are written to: doc, and
 -- with BENCH_ONLY or BENCH_WAY nowhere.

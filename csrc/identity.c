@@ -218,7 +218,7 @@ static int sys_umask(lua_State *L)
 
 /* What the identity of a process consists of, without padding in between. */
 struct credentials {
-    uint64_t userns_dev, userns_ino;
+    char userns[32]; /* "user:[4026531837]" */
     uint64_t open_files[2];
     struct __user_cap_data_struct caps[2];
     uint32_t ids[6];
@@ -238,12 +238,9 @@ static int sys_credentials(lua_State *L)
     struct credentials c;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct rlimit limit = {0, 0};
-    struct stat st;
     memset(&c, 0, sizeof c);
-    if (stat("/proc/thread-self/ns/user", &st) == 0) {
-        c.userns_dev = st.st_dev;
-        c.userns_ino = st.st_ino;
-    }
+    if (readlink("/proc/thread-self/ns/user", c.userns, sizeof c.userns) < 0)
+        c.userns[0] = '\0';
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     c.open_files[0] = limit.rlim_cur;
     c.open_files[1] = limit.rlim_max;

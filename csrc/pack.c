@@ -33,8 +33,11 @@ struct packer {
     uint32_t taken; /* descriptors that steps get from Lua */
     bool waits;     /* for its program */
     at descriptors;
-    enum op op; /* of the last step */
+    lua_Integer operand; /* of the step, from 1: the one that is being packed */
 };
+
+/* What sys_pack has on Lua's stack, and what lies on it in each step's turn. */
+enum { PLAN = 1, PROGRAM, STEP, OPERANDS };
 
 #define ROOM_AHEAD 4096 /* what most plans need besides their steps */
 
@@ -69,109 +72,99 @@ static at copy(struct packer *p, const void *data, size_t size)
     return offset;
 }
 
-/* Pushes the operand; false (and nothing pushed) when the step has none. */
-static bool push(struct packer *p, const char *field)
+/* Pushes the step's next operand, which stays where it is until the step is
+   done, and returns where: nil, when the step has none.  Its name is a string
+   of Lua's already, which lua_getfield would have to look for. */
+static int push(struct packer *p)
 {
-    if (lua_getfield(p->L, -1, field) != LUA_TNIL)
-        return true;
-    lua_pop(p->L, 1);
-    return false;
+    lua_rawgeti(p->L, OPERANDS, ++p->operand);
+    lua_rawget(p->L, STEP);
+    return OPERANDS + (int)p->operand;
 }
 
-static lua_Integer push_length(struct packer *p, const char *field)
+static void refuse(struct packer *p, const char *why)
 {
-    if (!push(p, field)) {
-        lua_newtable(p->L);
+    lua_rawgeti(p->L, OPERANDS, p->operand);
+    luaL_error(p->L, "%s: %s", lua_tostring(p->L, -1), why);
+}
+
+static lua_Integer length_of(struct packer *p, int arg)
+{
+    if (lua_isnil(p->L, arg))
         return 0;
-    }
-    luaL_checktype(p->L, -1, LUA_TTABLE);
-    lua_Integer count = luaL_len(p->L, -1);
+    luaL_checktype(p->L, arg, LUA_TTABLE);
+    lua_Integer count = luaL_len(p->L, arg);
     if (count > INT_MAX / 16)
-        luaL_error(p->L, "%s: too many entries", field);
+        refuse(p, "too many entries");
     return count;
 }
 
-static int64_t pack_number(struct packer *p, const char *field)
+static int64_t pack_number(struct packer *p)
 {
-    int64_t value = -1;
-    if (push(p, field)) {
-        value = luaL_checkinteger(p->L, -1);
-        lua_pop(p->L, 1);
-    }
-    return value;
+    int arg = push(p);
+    return lua_isnil(p->L, arg) ? -1 : luaL_checkinteger(p->L, arg);
 }
 
-static uint32_t pack_flag(struct packer *p, const char *field)
+static uint32_t pack_flag(struct packer *p)
 {
-    uint32_t value = 0;
-    if (push(p, field)) {
-        value = (uint32_t)lua_toboolean(p->L, -1);
-        lua_pop(p->L, 1);
-    }
-    return value;
+    return (uint32_t)lua_toboolean(p->L, push(p));
 }
 
-static at pack_string(struct packer *p)
+static at pack_string(struct packer *p, int arg)
 {
-    const char *string = userns_check_text(p->L, lua_gettop(p->L));
+    const char *string = userns_check_text(p->L, arg);
     return copy(p, string, strlen(string) + 1);
 }
 
-static at pack_text(struct packer *p, const char *field)
+static at pack_text(struct packer *p)
 {
-    at offset = 0;
-    if (push(p, field)) {
-        offset = pack_string(p);
-        lua_pop(p->L, 1);
-    }
-    return offset;
+    int arg = push(p);
+    return lua_isnil(p->L, arg) ? 0 : pack_string(p, arg);
 }
 
-static at pack_bytes(struct packer *p, const char *field)
+static at pack_bytes(struct packer *p)
 {
     size_t length = 0;
-    const char *data = push(p, field) ? luaL_checklstring(p->L, -1, &length)
-                                      : (lua_pushliteral(p->L, ""), "");
+    const char *data = luaL_optlstring(p->L, push(p), "", &length);
     if (length > INT_MAX)
-        luaL_error(p->L, "%s: too long", field);
+        refuse(p, "too long");
     at offset = reserve(p, sizeof(struct bytes) + length);
     struct bytes *bytes = at_offset(p, offset);
     bytes->length = (uint32_t)length;
     memcpy(bytes->data, data, length);
-    lua_pop(p->L, 1);
     return offset;
 }
 
 /* One item more than counted stays 0: the NULL that ends the strings. */
-static at pack_list(struct packer *p, const char *field)
+static at pack_list(struct packer *p)
 {
-    lua_Integer count = push_length(p, field);
+    int arg = push(p);
+    lua_Integer count = length_of(p, arg);
     at offset = reserve(p, sizeof(struct list) +
                                ((size_t)count + 1) * sizeof(uint64_t));
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, -1, i + 1);
-        at item = pack_string(p);
+        lua_geti(p->L, arg, i + 1);
+        at item = pack_string(p, lua_gettop(p->L));
         ((struct list *)at_offset(p, offset))->items[i] = item;
         lua_pop(p->L, 1);
     }
     ((struct list *)at_offset(p, offset))->count = (uint32_t)count;
-    lua_pop(p->L, 1);
     return offset;
 }
 
-static at pack_ids(struct packer *p, const char *field)
+static at pack_ids(struct packer *p)
 {
-    lua_Integer count = push_length(p, field);
+    int arg = push(p);
+    lua_Integer count = length_of(p, arg);
     at offset =
         reserve(p, sizeof(struct ids) + (size_t)count * sizeof(uint32_t));
     struct ids *ids = at_offset(p, offset);
     ids->count = (uint32_t)count;
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, -1, i + 1);
+        lua_geti(p->L, arg, i + 1);
         ids->id[i] = userns_check_id(p->L, lua_gettop(p->L));
         lua_pop(p->L, 1);
     }
-    lua_pop(p->L, 1);
     return offset;
 }
 
@@ -184,34 +177,30 @@ static uint32_t range_field(lua_State *L, const char *field)
 }
 
 /* The text of a map file, as the kernel wants it in one write. */
-static at pack_map(struct packer *p, const char *field)
+static at pack_map(struct packer *p)
 {
     struct idrange ranges[USERNS_IDMAP_LINES];
     char lines[USERNS_IDMAP_SIZE];
-    lua_Integer count = push_length(p, field);
+    int arg = push(p);
+    lua_Integer count = length_of(p, arg);
     luaL_argcheck(p->L, count <= USERNS_IDMAP_LINES, 1, "too many lines");
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, -1, i + 1);
+        lua_geti(p->L, arg, i + 1);
         ranges[i] = (struct idrange){range_field(p->L, "inside"),
                                      range_field(p->L, "outside"),
                                      range_field(p->L, "count")};
         lua_pop(p->L, 1);
     }
-    lua_pop(p->L, 1);
     size_t length = userns_idmap_format(ranges, (size_t)count, lines);
     luaL_argcheck(p->L, length > 0, 1, "the map's text is too long");
     return copy(p, lines, length + 1);
 }
 
-static uint64_t pack_words(struct packer *p, const char *field,
+static uint64_t pack_words(struct packer *p,
                            uint64_t (*check)(lua_State *L, int arg))
 {
-    uint64_t value = 0;
-    if (push(p, field)) {
-        value = check(p->L, lua_gettop(p->L));
-        lua_pop(p->L, 1);
-    }
-    return value;
+    int arg = push(p);
+    return lua_isnil(p->L, arg) ? 0 : check(p->L, arg);
 }
 
 static uint64_t check_attrs(lua_State *L, int arg)
@@ -229,14 +218,10 @@ static uint64_t check_propagation(lua_State *L, int arg)
     return userns_check_words(L, arg, userns_propagations, "propagation");
 }
 
-static int64_t pack_signal(struct packer *p, const char *field)
+static int64_t pack_signal(struct packer *p)
 {
-    int64_t value = 0;
-    if (push(p, field)) {
-        value = userns_check_signal(p->L, lua_gettop(p->L));
-        lua_pop(p->L, 1);
-    }
-    return value;
+    int arg = push(p);
+    return lua_isnil(p->L, arg) ? 0 : userns_check_signal(p->L, arg);
 }
 
 static uint64_t check_limit(lua_State *L, int arg)
@@ -265,46 +250,41 @@ static uint64_t check_scopes(lua_State *L, int arg)
 }
 
 /* What there is no limit to is the kernel's RLIM_INFINITY. */
-static int64_t pack_amount(struct packer *p, const char *field)
+static int64_t pack_amount(struct packer *p)
 {
-    lua_getfield(p->L, -1, field);
-    int arg = lua_gettop(p->L);
+    int arg = push(p);
     bool unlimited = lua_type(p->L, arg) == LUA_TSTRING &&
                      strcmp(lua_tostring(p->L, arg), "unlimited") == 0;
-    int64_t amount =
-        unlimited ? -1 : userns_check_integer(p->L, arg, 0, LUA_MAXINTEGER);
-    lua_pop(p->L, 1);
-    return amount;
+    return unlimited ? -1 : userns_check_integer(p->L, arg, 0, LUA_MAXINTEGER);
 }
 
 /* All zero for none. */
-static at pack_address(struct packer *p, const char *field)
+static at pack_address(struct packer *p)
 {
+    int arg = push(p);
     struct ip ip = {0};
-    if (push(p, field)) {
-        ip = userns_check_ip(p->L, lua_gettop(p->L), "default");
-        lua_pop(p->L, 1);
-    }
+    if (!lua_isnil(p->L, arg))
+        ip = userns_check_ip(p->L, arg, "default");
     return copy(p, &ip, sizeof ip);
 }
 
 /* Where each descriptor comes from is known only at launch. */
-static at pack_descriptors(struct packer *p, const char *field)
+static at pack_descriptors(struct packer *p)
 {
-    lua_Integer count = push_length(p, field);
+    int arg = push(p);
+    lua_Integer count = length_of(p, arg);
     at offset = reserve(p, sizeof(struct descriptors) +
                                (size_t)count * sizeof(struct descriptor));
     struct descriptors *fds = at_offset(p, offset);
     fds->count = (uint32_t)count;
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, -1, i + 1);
+        lua_geti(p->L, arg, i + 1);
         lua_getfield(p->L, -1, "target");
         fds->fd[i] = (struct descriptor){
             -1, (int32_t)userns_check_integer(p->L, lua_gettop(p->L), 0,
                                               INT_MAX - 1)};
         lua_pop(p->L, 2);
     }
-    lua_pop(p->L, 1);
     p->descriptors = offset;
     return offset;
 }
@@ -315,29 +295,28 @@ static at pack_descriptors(struct packer *p, const char *field)
     {                                                                          \
         (void)p;                                                               \
         (void)s;
-#define END(name)     }
-#define NUMBER(field) s->field = pack_number(p, #field);
-#define FLAG(field)   s->field = pack_flag(p, #field);
-#define TEXT(field)   s->field = pack_text(p, #field);
-#define BYTES(field)  s->field = pack_bytes(p, #field);
-#define LIST(field)   s->field = pack_list(p, #field);
-#define IDS(field)    s->field = pack_ids(p, #field);
-#define MAP(field)    s->field = pack_map(p, #field);
-#define NAMESPACES(field)                                                      \
-    s->field = pack_words(p, #field, userns_check_namespaces);
-#define ATTRS(field)       s->field = pack_words(p, #field, check_attrs);
-#define PROPAGATION(field) s->field = pack_words(p, #field, check_propagation);
-#define CAPS(field)        s->field = pack_words(p, #field, userns_check_caps);
-#define SECUREBITS(field)  s->field = pack_words(p, #field, check_securebits);
-#define SIGNAL(field)      s->field = pack_signal(p, #field);
-#define LIMIT(field)       s->field = pack_words(p, #field, check_limit);
-#define PERSONA(field)     s->field = pack_words(p, #field, check_persona);
-#define AMOUNT(field)      s->field = pack_amount(p, #field);
-#define FS_RIGHTS(field)   s->field = pack_words(p, #field, check_fs_rights);
-#define NET_RIGHTS(field)  s->field = pack_words(p, #field, check_net_rights);
-#define SCOPES(field)      s->field = pack_words(p, #field, check_scopes);
-#define ADDRESS(field)     s->field = pack_address(p, #field);
-#define DESCRIPTORS(field) s->field = pack_descriptors(p, #field);
+#define END(name)          }
+#define NUMBER(field)      s->field = pack_number(p);
+#define FLAG(field)        s->field = pack_flag(p);
+#define TEXT(field)        s->field = pack_text(p);
+#define BYTES(field)       s->field = pack_bytes(p);
+#define LIST(field)        s->field = pack_list(p);
+#define IDS(field)         s->field = pack_ids(p);
+#define MAP(field)         s->field = pack_map(p);
+#define NAMESPACES(field)  s->field = pack_words(p, userns_check_namespaces);
+#define ATTRS(field)       s->field = pack_words(p, check_attrs);
+#define PROPAGATION(field) s->field = pack_words(p, check_propagation);
+#define CAPS(field)        s->field = pack_words(p, userns_check_caps);
+#define SECUREBITS(field)  s->field = pack_words(p, check_securebits);
+#define SIGNAL(field)      s->field = pack_signal(p);
+#define LIMIT(field)       s->field = pack_words(p, check_limit);
+#define PERSONA(field)     s->field = pack_words(p, check_persona);
+#define AMOUNT(field)      s->field = pack_amount(p);
+#define FS_RIGHTS(field)   s->field = pack_words(p, check_fs_rights);
+#define NET_RIGHTS(field)  s->field = pack_words(p, check_net_rights);
+#define SCOPES(field)      s->field = pack_words(p, check_scopes);
+#define ADDRESS(field)     s->field = pack_address(p);
+#define DESCRIPTORS(field) s->field = pack_descriptors(p);
 #include "ops.def"
 
 #define OPERANDS_MAX 12
@@ -376,16 +355,41 @@ static const struct {
     /* clang-format on */
 };
 
-/* Looked for from the op of the step before on: often it is the same. */
-static enum op op_by_name(struct packer *p, const char *name)
+static void push_operand_names(lua_State *L, unsigned op)
 {
-    for (unsigned i = 0; i < OP_COUNT; i++) {
-        unsigned op = (p->op + i) % OP_COUNT;
-        if (strcmp(ops[op].name, name) == 0)
-            return p->op = (enum op)op;
+    lua_newtable(L);
+    for (lua_Integer i = 0; ops[op].operands[i] != NULL; i++) {
+        lua_pushstring(L, ops[op].operands[i]);
+        lua_rawseti(L, -2, i + 1);
     }
-    luaL_error(p->L, "unknown step '%s'", name);
-    return OP_COUNT;
+}
+
+/* The steps by name, for push_operands: of each its operands' names, and its
+   number at 0. */
+static void push_ops(lua_State *L)
+{
+    lua_createtable(L, 0, OP_COUNT);
+    for (unsigned op = 0; op < OP_COUNT; op++) {
+        push_operand_names(L, op);
+        lua_pushinteger(L, (lua_Integer)op);
+        lua_rawseti(L, -2, 0);
+        lua_setfield(L, -2, ops[op].name);
+    }
+}
+
+/* Pushes the names of the operands of the step on the top, and tells its op. */
+static enum op push_operands(lua_State *L)
+{
+    if (lua_getfield(L, STEP, "op") != LUA_TSTRING)
+        luaL_error(L, "a step's op is a string");
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TTABLE) {
+        lua_getfield(L, STEP, "op");
+        luaL_error(L, "unknown step '%s'", lua_tostring(L, -1));
+    }
+    lua_rawgeti(L, OPERANDS, 0);
+    enum op op = (enum op)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return op;
 }
 
 static void pack_operands(struct packer *p, union any_step *s)
@@ -461,14 +465,13 @@ static void pack_step(struct packer *p, at steps, uint32_t i)
 {
     union any_step s;
     memset(&s, 0, sizeof s);
-    lua_geti(p->L, 1, (lua_Integer)i + 1);
-    luaL_checktype(p->L, -1, LUA_TTABLE);
-    lua_getfield(p->L, -1, "op");
-    enum op op = op_by_name(p, luaL_checkstring(p->L, -1));
-    lua_pop(p->L, 1);
+    lua_geti(p->L, PLAN, (lua_Integer)i + 1);
+    luaL_checktype(p->L, STEP, LUA_TTABLE);
+    enum op op = push_operands(p->L);
     s.step = (struct step){(uint16_t)op, ops[op].side, i + 1};
+    p->operand = 0;
     pack_operands(p, &s);
-    lua_pop(p->L, 1);
+    lua_settop(p->L, PROGRAM);
     count_room(p, &s);
     ((union any_step *)at_offset(p, steps))[i] = s;
     if (arena_of(p)->first[op] == 0)
@@ -502,7 +505,7 @@ static at late_room(const struct packer *p)
 
 static void pack_plan(struct packer *p)
 {
-    uint32_t count = (uint32_t)luaL_len(p->L, 1);
+    uint32_t count = (uint32_t)luaL_len(p->L, PLAN);
     (void)reserve(p, sizeof(struct arena)); /* the head: all 0 */
     at steps = reserve(p, (size_t)count * sizeof(union any_step));
     for (uint32_t i = 0; i < count; i++)
@@ -534,13 +537,13 @@ static void pack_plan(struct packer *p)
  */
 static int sys_pack(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
+    luaL_checktype(L, PLAN, LUA_TTABLE);
+    lua_settop(L, PLAN);
     struct program *program = lua_newuserdatauv(L, sizeof *program, 0);
     *program = (struct program){0};
     luaL_setmetatable(L, METATABLE);
     struct packer packer = {.L = L, .program = program};
-    luaL_checkstack(L, 16, "plan");
+    luaL_checkstack(L, OPERANDS_MAX + 16, "plan");
     pack_plan(&packer);
     return 1;
 }
@@ -552,11 +555,7 @@ static void push_op(lua_State *L, unsigned op)
     lua_setfield(L, -2, "doc");
     lua_pushstring(L, ops[op].side == CHILD ? "child" : "parent");
     lua_setfield(L, -2, "side");
-    lua_newtable(L);
-    for (lua_Integer i = 0; ops[op].operands[i] != NULL; i++) {
-        lua_pushstring(L, ops[op].operands[i]);
-        lua_seti(L, -2, i + 1);
-    }
+    push_operand_names(L, op);
     lua_setfield(L, -2, "operands");
 }
 
@@ -600,10 +599,12 @@ void userns_open_pack(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"pack", sys_pack},
         {"ops", sys_ops},
         {NULL, NULL},
     };
     userns_new_type(L, METATABLE, metamethods, NULL);
     luaL_setfuncs(L, functions, 0);
+    push_ops(L);
+    lua_pushcclosure(L, sys_pack, 1);
+    lua_setfield(L, -2, "pack");
 }

@@ -123,7 +123,9 @@ describe("a normalised description", function()
     end
     assert.same({
       given = given,
-      places = {},
+      places = {
+        { field = "mounts[1]", source = "mounts[1].source" }, { field = "mounts[2]", source = "mounts[2].source" },
+      },
       namespaces = { user = true, mnt = true, pid = true, uts = true, time = true },
       share = { "net" },
       join = { ipc = "/run/ipc", uts = { fd = 5 } },

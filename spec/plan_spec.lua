@@ -3,13 +3,8 @@ local sys <const> = require "userns.sys"
 
 local OPS <const> = sys.ops()
 
---- A plan of steps, each with the side that its op has.
 local function plan_of(...)
-  local steps <const> = { ... }
-  for _, step in ipairs(steps) do
-    step.side = OPS[step.op].side
-  end
-  return plan.new(steps, {})
+  return plan.new({ ... }, {})
 end
 
 --- What the listing says of one step's operands.
@@ -21,10 +16,10 @@ describe("a plan", function()
   it("is an array that knows what is degraded, and who the program is to the caller", function()
     local degraded <const> = { { feature = "groups", used = "some", reason = "none" } }
     local owner <const> = { uid = 100000, gid = 100000 }
-    local list <const> = plan.new({ { op = "await", side = "child" }, { op = "release", side = "parent" } }, degraded,
-      owner)
+    local list <const> = plan.new({ { op = "await" }, { op = "release" } }, degraded, owner)
     assert.equal(2, #list)
     assert.equal("release", list[2].op)
+    assert.equal("child parent", list[1].side .. " " .. list[2].side)
     assert.same(degraded, list.degraded)
     assert.same(owner, list.owner)
     assert.equal("userns.plan", getmetatable(list).__name)
@@ -121,6 +116,29 @@ describe("a plan", function()
        set the host name (hostname)]], plan_of(
       { op = "await" },
       { op = "hostname", name = "box", source = "hostname" }):explain())
+  end)
+end)
+
+describe("a plan made by hand", function()
+  local refused <const> = {
+    ["unknown step 'fly'"] = { op = "fly" },
+    ["a step's op is a string"] = { source = "root" },
+    ["table expected, got string"] = "await",
+    ["number expected, got string"] = { op = "open", slot = "first" },
+    ["the string has a NUL byte"] = { op = "hostname", name = "a\0b" },
+    ["unknown mount attribute 'soft'"] = { op = "remount", target = "/", attrs = { "soft" } },
+    ["string expected, got table"] = { op = "exec", argv = { "b", {} }, paths = { "/bin/true" }, env = {} },
+  }
+  for message, step in pairs(refused) do
+    it("is refused: " .. message, function()
+      local ok <const>, err = pcall(sys.pack, { { op = "await" }, step })
+      assert.is_false(ok)
+      assert(tostring(err):find(message, 1, true), err)
+    end)
+  end
+
+  it("has operands that are absent", function()
+    assert.equal("userdata", type(sys.pack { { op = "open" }, { op = "groups" }, { op = "file" }, { op = "exec" } }))
   end)
 end)
 

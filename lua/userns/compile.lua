@@ -9,7 +9,6 @@ local plan = require "userns.plan"
 local program = require "userns.program"
 local settings = require "userns.stages.settings"
 local stages = require "userns.stages"
-local sys = require "userns.sys"
 
 local compile = { stages = stages }
 
@@ -62,13 +61,14 @@ function context:protect(target, masked, readonly, source)
   if self.d.allow_userns then
     return nil -- a masked /proc forbids mounting another one inside
   end
-  local base
-  for _, what in ipairs { { "mask", self.d.masked_paths, masked }, { "readonly", self.d.readonly_paths, readonly } } do
-    local op <const>, given <const>, names <const> = table.unpack(what)
-    if not given and #names > 0 then
-      base = base or self:new_slot()
-      self:cover { op = op, base = base, target = target, paths = names, source = source }
-    end
+  local masks <const> = not self.d.masked_paths and #masked > 0
+  local protects <const> = not self.d.readonly_paths and #readonly > 0
+  local base <const> = (masks or protects) and self:new_slot() or nil
+  if masks then
+    self:cover { op = "mask", base = base, target = target, paths = masked, source = source }
+  end
+  if protects then
+    self:cover { op = "readonly", base = base, target = target, paths = readonly, source = source }
   end
   return base
 end
@@ -129,8 +129,8 @@ local function lay_out(c)
     mounts.root(c, d.root)
   end)
   c.mount_steps = collect(function()
-    for i, mount in ipairs(d.mounts) do
-      mounts.add(c, mount, "mounts[" .. i .. "]")
+    for i = 1, #d.mounts do
+      mounts.add(c, d.mounts[i], d.places[i])
     end
     for i, path in ipairs(d.devices) do
       mounts.device(c, path, ("devices[%d]"):format(i))
@@ -206,11 +206,6 @@ function compile.late(process, what)
   return c.steps
 end
 
-local SIDES <const> = {}
-for name, op in pairs(sys.ops()) do
-  SIDES[name] = op.side
-end
-
 --- What can be told before any stage has run.
 local function judge_facts(c)
   local problems <const> = id_problems(c.d, c.process, c.identity)
@@ -253,9 +248,6 @@ function compile.draft(d, process, host, what, waits)
   lay_out(c)
   for _, s in ipairs(stages) do
     s.emit(c)
-  end
-  for _, step in ipairs(c.steps) do
-    step.side = SIDES[step.op]
   end
   judge_degraded(c)
   return plan.new(c.steps, c.degraded, owner_outside(identity, host)), c.refusals

@@ -82,9 +82,9 @@ local function pack(box, spec, what, known)
   if not facts then
     return nil, err
   end
-  local kept <const> = box.kept
+  local kept <const>, key <const> = box.kept, program.key(what)
   for i, packed in ipairs(kept) do
-    if packed.key == what.key and packed.facts == facts then
+    if packed.key == key and packed.facts == facts then
       table.insert(kept, table.remove(kept, i))
       return packed
     end
@@ -97,7 +97,7 @@ local function pack(box, spec, what, known)
     table.remove(kept, 1)
   end
   kept[#kept + 1] = {
-    key = what.key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan),
+    key = key, facts = facts, plan = plan, program = sys.pack(plan), entries = stdio.entries(plan),
     has_parent = parent.is_needed(plan, box.description.hooks),
   }
   return kept[#kept]

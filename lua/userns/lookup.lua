@@ -6,39 +6,36 @@ local sys = require "userns.sys"
 
 local lookup = {}
 
----@class userns.Place
----@field path string where the descriptor's file is
----@field device integer the file system's number
----@field inode integer
-
---- Where a file lies that somebody has open; the child finds it again by its
+--- Finds where a file lies that somebody has open; the child finds it again by its
 --- path, and knows it by its numbers.
-local function place_of(file)
+---@param place userns.Place gets the path and the numbers
+---@param file any descriptor
+---@return string? problem
+local function find(place, file)
   local number <const>, err = sys.fileno(file)
   if not number then
-    return nil, err.message
+    return err.message
   end
   local st <const>, why = sys.stat(file)
   local path <const> = sys.readlink(("/proc/self/fd/%d"):format(number))
   if not st or not path then
-    return nil, why and why.message or "/proc does not tell where it is"
+    return why and why.message or "/proc does not tell where it is"
   elseif path:sub(1, 1) ~= "/" or path:find(" %(deleted%)$") and not sys.stat(path) then
-    return nil, ("it has no path ('%s')"):format(path)
+    return ("it has no path ('%s')"):format(path)
   end
-  return { path = path, device = st.device, inode = st.inode }
+  place.path, place.device, place.inode = path, st.device, st.inode
 end
 
 --- Fills in where the descriptors that a description has as sources lead.
----@param d table normalised description; gets `places`, by the field
+---@param d table normalised description; with `places`
 ---@return { field: string, message: string }[] problems
 function lookup.places(d)
   local problems <const> = {}
   for i, mount in ipairs(d.mounts) do
     if mount.type == "bind" and handles.is_file(mount.source) then
-      local field <const> = ("mounts[%d].source"):format(i)
-      local place <const>, message = place_of(mount.source)
-      d.places[field] = place
-      problems[#problems + 1] = not place and { field = field, message = message } or nil
+      local place <const> = d.places[i]
+      local message <const> = find(place, mount.source)
+      problems[#problems + 1] = message and { field = place.source, message = message } or nil
     end
   end
   return problems
@@ -65,8 +62,7 @@ end
 --- Whether a read-only bind lacks what a mount's target names: symlinks on the
 --- way may lead elsewhere inside, so only a name that is not there counts.
 local function is_missing(d, bind, index, target)
-  local place <const> = d.places[("mounts[%d].source"):format(index)]
-  local path = place and place.path or bind.source
+  local path = d.places[index].path
   for name in target:sub(#bind.target + 2):gmatch("[^/]+") do
     path = path .. "/" .. name
     local st <const>, err = sys.stat(path, "nofollow")

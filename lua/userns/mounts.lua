@@ -6,7 +6,9 @@ local mounts = {}
 
 -- The name of a device is a promise, its number a fact.
 local DEVICES <const> = {
-  { "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+  { name = "null", major = 1, minor = 3 }, { name = "zero", major = 1, minor = 5 },
+  { name = "full", major = 1, minor = 7 }, { name = "random", major = 1, minor = 8 },
+  { name = "urandom", major = 1, minor = 9 }, { name = "tty", major = 5, minor = 0 },
 }
 
 local DEVICE_LINKS <const> = {
@@ -61,43 +63,44 @@ local function octal(mode)
   return mode and ("%o"):format(mode)
 end
 
---- "key=value" for each field that has a value.
-local function fs_options(pairs_of)
+-- Options of file systems, in the order in which a plan shows them.
+local OPTIONS <const> = { "size", "nr_inodes", "subset", "hidepid", "ptmxmode", "mode", "uid", "gid" }
+
+--- "name=value" for each option that has a value.
+local function fs_options(values)
   local list <const> = {}
-  for _, pair in ipairs(pairs_of) do
-    if pair[2] ~= nil then
-      list[#list + 1] = ("%s=%s"):format(pair[1], pair[2])
+  for _, name in ipairs(OPTIONS) do
+    if values[name] ~= nil then
+      list[#list + 1] = name .. "=" .. values[name]
     end
   end
   return list
 end
 
--- Each emitter gets the plan's context, the mount, and the path of its field.
+-- Each emitter gets the plan's context, the mount, the path of its field, and its
+-- place (normalise).
 local EMIT <const> = {}
 
 --- How a source gets into a slot: found by the child, or shifted and handed on
 --- by the parent.
-local function source_slot(c, m, source)
-  local field <const> = source .. ".source"
-  local place <const> = c.d.places[field] or { path = m.source }
+local function source_slot(c, m, source, place)
   if m.idmap then
     local own <const> = { uid = c.identity.uid.map, gid = c.identity.gid.map }
     local map <const> = m.idmap == true and own or m.idmap
     return c:prepare({
       op = "idmap", path = place.path, recursive = m.recursive or nil, uid_map = ids.copied(map.uid),
       gid_map = ids.copied(map.gid), source = source .. ".idmap",
-    }), place.path
+    })
   end
   return c:open({
-    path = place.path, source = field, copy = true, recursive = m.recursive or nil, optional = m.optional or nil,
+    path = place.path, source = place.source, copy = true, recursive = m.recursive or nil, optional = m.optional or nil,
     device = place.device, inode = place.inode,
-  }, m.propagation ~= "private"), place.path
+  }, m.propagation ~= "private")
 end
 
-function EMIT.bind(c, m, source)
-  local slot <const>, path <const> = source_slot(c, m, source)
+function EMIT.bind(c, m, source, place)
   c:add {
-    op = "bind", slot = slot, path = path, target = m.target,
+    op = "bind", slot = source_slot(c, m, source, place), path = place.path, target = m.target,
     attrs = attrs({ "nosuid", "nodev" }, m.options, m.readonly), source = source,
   }
   if m.propagation ~= "private" then
@@ -118,7 +121,7 @@ end
 function EMIT.tmpfs(c, m, source)
   local slot <const> = m.readonly and c:new_slot() or nil
   new_fs(c, "tmpfs", m, fs_options {
-    { "size", m.size }, { "nr_inodes", m.inodes }, { "mode", octal(m.mode) }, { "uid", m.uid }, { "gid", m.gid },
+    size = m.size, nr_inodes = m.inodes, mode = octal(m.mode), uid = m.uid, gid = m.gid,
   }, attrs({ "nosuid", "nodev" }, m.options), source, slot)
   if m.readonly then
     c:later {
@@ -129,9 +132,7 @@ end
 
 function EMIT.proc(c, m, source)
   local slot <const> = c:protect(m.target, MASKED, READONLY, source)
-  local options <const> = fs_options {
-    { "subset", m.subset }, { "hidepid", m.hidepid ~= "off" and m.hidepid or nil },
-  }
+  local options <const> = fs_options { subset = m.subset, hidepid = m.hidepid ~= "off" and m.hidepid or nil }
   new_fs(c, "proc", m, #options > 0 and options or nil,
     attrs({ "nosuid", "nodev", "noexec" }, m.options, m.readonly), source, slot)
 end
@@ -152,7 +153,7 @@ end
 -- Group 5 is "tty", where it is mapped; else the kernel refuses the option.
 function EMIT.devpts(c, m, source)
   new_fs(c, "devpts", m, fs_options {
-    { "ptmxmode", octal(m.ptmxmode) }, { "mode", octal(m.mode) }, { "gid", m.gid or c:maps_gid(5) and 5 or nil },
+    ptmxmode = octal(m.ptmxmode), mode = octal(m.mode), gid = m.gid or c:maps_gid(5) and 5 or nil,
   }, attrs({ "nosuid", "noexec" }, m.options), source)
 end
 
@@ -172,11 +173,9 @@ end
 local PTS <const> = { mode = 400, ptmxmode = 438, options = {} } -- 0620, 0666
 
 function EMIT.dev(c, m, source)
-  new_fs(c, "tmpfs", m, fs_options { { "size", 64 << 20 }, { "mode", "755" } },
-    { "nosuid", "nodev", "noexec" }, source)
-  for _, row in ipairs(DEVICES) do
-    local name <const>, major <const>, minor <const> = table.unpack(row)
-    device(c, "/dev/" .. name, m.target .. "/" .. name, source, { major = major, minor = minor })
+  new_fs(c, "tmpfs", m, fs_options { size = 64 << 20, mode = "755" }, { "nosuid", "nodev", "noexec" }, source)
+  for _, node in ipairs(DEVICES) do
+    device(c, "/dev/" .. node.name, m.target .. "/" .. node.name, source, node)
   end
   for _, row in ipairs(DEVICE_LINKS) do
     c:add { op = "symlink", target = m.target .. "/" .. row[1], to = row[2], source = source }
@@ -238,7 +237,7 @@ local function layers(c, m, source)
     lower = lower,
     upper = upper and c:open { path = upper, source = source .. ".upper" },
     work = upper and c:open { path = m.work, source = source .. ".work" },
-    scratch = scratch and fs_options { { "size", m.size }, { "mode", "700" } } or nil,
+    scratch = scratch and fs_options { size = m.size, mode = "700" } or nil,
     mode = scratch and m.mode or nil,
     required = scratch and c.d.strict or nil,
     -- without privilege over the host the kernel's own attributes cannot be written
@@ -294,7 +293,7 @@ end
 
 function ROOT.tmpfs(c, root)
   c:add {
-    op = "root_tmpfs", options = fs_options { { "size", root.size }, { "mode", octal(root.mode) } },
+    op = "root_tmpfs", options = fs_options { size = root.size, mode = octal(root.mode) },
     attrs = attrs({ "nosuid", "nodev" }, root.options), source = "root",
   }
   if root.readonly then
@@ -317,9 +316,9 @@ function mounts.root(c, root)
   ROOT[root.type](c, root)
 end
 
---- Adds the steps of one mount; `source` is its field.
-function mounts.add(c, mount, source)
-  EMIT[mount.type](c, mount, source)
+--- Adds the steps of one mount.
+function mounts.add(c, mount, place)
+  EMIT[mount.type](c, mount, place.field, place)
 end
 
 --- Adds the steps of a device under its own name.

@@ -327,14 +327,33 @@ local DESCRIPTION <const> = {
   end,
 }
 
+---@class userns.Place where a mount is described, and where its source lies
+---@field field string of the mount
+---@field source string field of its source
+---@field path string? of the source; lookup finds that of a descriptor
+---@field device integer? of a descriptor's file, the file system's number
+---@field inode integer?
+
+--- What every plan tells of the mounts, one for each.
+local function places(list)
+  local all <const> = {}
+  for i, mount in ipairs(list) do
+    local field <const> = ("mounts[%d]"):format(i)
+    all[i] = {
+      field = field, source = field .. ".source", path = type(mount.source) == "string" and mount.source or nil,
+    }
+  end
+  return all
+end
+
 --- The complete form of a valid description.  Who has uid 0 and may create user
 --- namespaces gets what the kernel asks for to map it again.  `given` tells which fields its
---- author wrote, `places` where descriptors lead (lookup fills it); maps stay
---- words where they are, since what those mean depends on the host.
+--- author wrote, `places` where its mounts come from; maps stay words where they are,
+--- since what those mean depends on the host.
 ---@param description table
 ---@return table normalised
 function normalise.description(description)
-  local normalised <const> = { given = {}, places = {} }
+  local normalised <const> = { given = {} }
   for key in next, description do
     normalised.given[key] = true
   end
@@ -347,6 +366,7 @@ function normalise.description(description)
       normalised[field.name] = default(value, named_default(field))
     end
   end
+  normalised.places = places(normalised.mounts)
   if description.capabilities == nil and normalised.allow_userns then
     normalised.capabilities = capabilities { "setfcap" }
   end

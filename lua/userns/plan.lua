@@ -128,12 +128,16 @@ end
 ---@field degraded { feature: string, used: string, reason: string }[]
 ---@field owner { uid: integer, gid: integer }? who the program is to the caller, where that is somebody else
 
---- Makes a plan of a list of steps.
----@param steps userns.Step[]
+--- Makes a plan of a list of steps, and says whose each is.
+---@param steps userns.Step[] without `side`
 ---@param degraded table[]
 ---@param owner table?
 ---@return userns.Plan
 function plan.new(steps, degraded, owner)
+  for i = 1, #steps do
+    local step <const> = steps[i]
+    step.side = OPS[step.op].side
+  end
   steps.degraded = degraded
   steps.owner = owner
   return setmetatable(steps, metatable)

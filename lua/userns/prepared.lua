@@ -5,6 +5,7 @@ local compile = require "userns.compile"
 local error_object = require "userns.error"
 local host = require "userns.host"
 local parent = require "userns.parent"
+local program = require "userns.program"
 local stdio = require "userns.stdio"
 local sys = require "userns.sys"
 
@@ -235,9 +236,10 @@ end
 --- The program as it is sent, and the entries for its descriptors: the last one
 --- again where it is the same.
 local function late(self, spec, what)
-  if not self.late or self.late.key ~= what.key then
+  local key <const> = program.key(what)
+  if not self.late or self.late.key ~= key then
     local steps <const> = compile.late(spec, what)
-    self.late = { key = what.key, program = sys.pack(steps), fds = steps[1].fds }
+    self.late = { key = key, program = sys.pack(steps), fds = steps[1].fds }
   end
   return self.late
 end

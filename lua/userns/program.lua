@@ -48,7 +48,6 @@ end
 ---@field env string[] NAME=value, sorted
 ---@field process table the process spec
 ---@field first table<string, string> the variables it started from
----@field key string all that a plan depends on besides the description and the host's facts: equal keys, equal plans
 
 local function key_of(process, what)
   local parts <const> = {
@@ -72,12 +71,10 @@ local function make(process, host, first)
   local argv <const> = table.move(process.argv, 1, #process.argv, 1, {})
   local name <const> = argv[1] or "<program>"
   argv[1] = process.argv0 or name
-  local what <const> = {
+  return {
     name = name, paths = candidates(name, env.PATH), argv = argv, env = assignments(env),
     process = process, first = first,
   }
-  what.key = key_of(process, what)
-  return what
 end
 
 --- What is executed, and with what.
@@ -93,6 +90,15 @@ function program.of(process, host, last)
     return last
   end
   return make(process, host, first)
+end
+
+--- All that a plan depends on besides the description and the host's facts: equal
+--- keys, equal plans.
+---@param what userns.Program
+---@return string key
+function program.key(what)
+  what.key = what.key or key_of(what.process, what)
+  return what.key
 end
 
 return program

@@ -1,6 +1,7 @@
 -- Settings of the new namespaces and of the process.
 local identity = require "userns.stages.identity"
 local schema = require "userns.schema"
+local types = require "userns.types"
 
 local settings = {}
 
@@ -125,9 +126,9 @@ end
 
 --- In a user namespace of its own the child can raise none, whoever the caller is.
 function settings.raise_limits(c)
-  for _, name in ipairs(schema.limits) do
+  for _, name in ipairs(types.listed(c.d.rlimits, schema.limits)) do
     local limit <const>, own <const> = c.d.rlimits[name], c.host.limits[name]
-    if limit and own and is_above(limit.hard, own.hard) then
+    if own and is_above(limit.hard, own.hard) then
       c:add { op = "raise_limit", resource = name, hard = limit.hard, source = "rlimits." .. name }
       c.raised[name] = limit.hard
     end
@@ -135,11 +136,9 @@ function settings.raise_limits(c)
 end
 
 function settings.rlimits(c)
-  for _, name in ipairs(schema.limits) do
+  for _, name in ipairs(types.listed(c.d.rlimits, schema.limits)) do
     local limit <const> = c.d.rlimits[name]
-    if limit then
-      c:add { op = "rlimit", resource = name, soft = limit.soft, hard = limit.hard, source = "rlimits." .. name }
-    end
+    c:add { op = "rlimit", resource = name, soft = limit.soft, hard = limit.hard, source = "rlimits." .. name }
   end
 end
 
