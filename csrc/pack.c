@@ -73,12 +73,17 @@ static at copy(struct packer *p, const void *data, size_t size)
 }
 
 /* Pushes the step's next operand, which stays where it is until the step is
-   done, and returns where: nil, when the step has none.  Its name is a string
-   of Lua's already, which lua_getfield would have to look for. */
-static int push(struct packer *p)
+   done; false when the step has none.  Its name is a string of Lua's already,
+   which lua_getfield would have to look for. */
+static bool push(struct packer *p)
 {
     lua_rawgeti(p->L, OPERANDS, ++p->operand);
-    lua_rawget(p->L, STEP);
+    return lua_rawget(p->L, STEP) != LUA_TNIL;
+}
+
+/* Where the operand is that has been pushed last. */
+static int here(const struct packer *p)
+{
     return OPERANDS + (int)p->operand;
 }
 
@@ -88,12 +93,12 @@ static void refuse(struct packer *p, const char *why)
     luaL_error(p->L, "%s: %s", lua_tostring(p->L, -1), why);
 }
 
-static lua_Integer length_of(struct packer *p, int arg)
+static lua_Integer push_list(struct packer *p)
 {
-    if (lua_isnil(p->L, arg))
+    if (!push(p))
         return 0;
-    luaL_checktype(p->L, arg, LUA_TTABLE);
-    lua_Integer count = luaL_len(p->L, arg);
+    luaL_checktype(p->L, here(p), LUA_TTABLE);
+    lua_Integer count = luaL_len(p->L, here(p));
     if (count > INT_MAX / 16)
         refuse(p, "too many entries");
     return count;
@@ -101,13 +106,12 @@ static lua_Integer length_of(struct packer *p, int arg)
 
 static int64_t pack_number(struct packer *p)
 {
-    int arg = push(p);
-    return lua_isnil(p->L, arg) ? -1 : luaL_checkinteger(p->L, arg);
+    return push(p) ? luaL_checkinteger(p->L, here(p)) : -1;
 }
 
 static uint32_t pack_flag(struct packer *p)
 {
-    return (uint32_t)lua_toboolean(p->L, push(p));
+    return push(p) && lua_toboolean(p->L, here(p));
 }
 
 static at pack_string(struct packer *p, int arg)
@@ -118,14 +122,13 @@ static at pack_string(struct packer *p, int arg)
 
 static at pack_text(struct packer *p)
 {
-    int arg = push(p);
-    return lua_isnil(p->L, arg) ? 0 : pack_string(p, arg);
+    return push(p) ? pack_string(p, here(p)) : 0;
 }
 
 static at pack_bytes(struct packer *p)
 {
     size_t length = 0;
-    const char *data = luaL_optlstring(p->L, push(p), "", &length);
+    const char *data = push(p) ? luaL_checklstring(p->L, here(p), &length) : "";
     if (length > INT_MAX)
         refuse(p, "too long");
     at offset = reserve(p, sizeof(struct bytes) + length);
@@ -138,12 +141,11 @@ static at pack_bytes(struct packer *p)
 /* One item more than counted stays 0: the NULL that ends the strings. */
 static at pack_list(struct packer *p)
 {
-    int arg = push(p);
-    lua_Integer count = length_of(p, arg);
+    lua_Integer count = push_list(p);
     at offset = reserve(p, sizeof(struct list) +
                                ((size_t)count + 1) * sizeof(uint64_t));
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, arg, i + 1);
+        lua_geti(p->L, here(p), i + 1);
         at item = pack_string(p, lua_gettop(p->L));
         ((struct list *)at_offset(p, offset))->items[i] = item;
         lua_pop(p->L, 1);
@@ -154,14 +156,13 @@ static at pack_list(struct packer *p)
 
 static at pack_ids(struct packer *p)
 {
-    int arg = push(p);
-    lua_Integer count = length_of(p, arg);
+    lua_Integer count = push_list(p);
     at offset =
         reserve(p, sizeof(struct ids) + (size_t)count * sizeof(uint32_t));
     struct ids *ids = at_offset(p, offset);
     ids->count = (uint32_t)count;
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, arg, i + 1);
+        lua_geti(p->L, here(p), i + 1);
         ids->id[i] = userns_check_id(p->L, lua_gettop(p->L));
         lua_pop(p->L, 1);
     }
@@ -181,11 +182,10 @@ static at pack_map(struct packer *p)
 {
     struct idrange ranges[USERNS_IDMAP_LINES];
     char lines[USERNS_IDMAP_SIZE];
-    int arg = push(p);
-    lua_Integer count = length_of(p, arg);
+    lua_Integer count = push_list(p);
     luaL_argcheck(p->L, count <= USERNS_IDMAP_LINES, 1, "too many lines");
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, arg, i + 1);
+        lua_geti(p->L, here(p), i + 1);
         ranges[i] = (struct idrange){range_field(p->L, "inside"),
                                      range_field(p->L, "outside"),
                                      range_field(p->L, "count")};
@@ -199,8 +199,7 @@ static at pack_map(struct packer *p)
 static uint64_t pack_words(struct packer *p,
                            uint64_t (*check)(lua_State *L, int arg))
 {
-    int arg = push(p);
-    return lua_isnil(p->L, arg) ? 0 : check(p->L, arg);
+    return push(p) ? check(p->L, here(p)) : 0;
 }
 
 static uint64_t check_attrs(lua_State *L, int arg)
@@ -220,8 +219,7 @@ static uint64_t check_propagation(lua_State *L, int arg)
 
 static int64_t pack_signal(struct packer *p)
 {
-    int arg = push(p);
-    return lua_isnil(p->L, arg) ? 0 : userns_check_signal(p->L, arg);
+    return push(p) ? userns_check_signal(p->L, here(p)) : 0;
 }
 
 static uint64_t check_limit(lua_State *L, int arg)
@@ -252,33 +250,31 @@ static uint64_t check_scopes(lua_State *L, int arg)
 /* What there is no limit to is the kernel's RLIM_INFINITY. */
 static int64_t pack_amount(struct packer *p)
 {
-    int arg = push(p);
-    bool unlimited = lua_type(p->L, arg) == LUA_TSTRING &&
-                     strcmp(lua_tostring(p->L, arg), "unlimited") == 0;
-    return unlimited ? -1 : userns_check_integer(p->L, arg, 0, LUA_MAXINTEGER);
+    bool unlimited = push(p) && lua_type(p->L, here(p)) == LUA_TSTRING &&
+                     strcmp(lua_tostring(p->L, here(p)), "unlimited") == 0;
+    return unlimited ? -1
+                     : userns_check_integer(p->L, here(p), 0, LUA_MAXINTEGER);
 }
 
 /* All zero for none. */
 static at pack_address(struct packer *p)
 {
-    int arg = push(p);
     struct ip ip = {0};
-    if (!lua_isnil(p->L, arg))
-        ip = userns_check_ip(p->L, arg, "default");
+    if (push(p))
+        ip = userns_check_ip(p->L, here(p), "default");
     return copy(p, &ip, sizeof ip);
 }
 
 /* Where each descriptor comes from is known only at launch. */
 static at pack_descriptors(struct packer *p)
 {
-    int arg = push(p);
-    lua_Integer count = length_of(p, arg);
+    lua_Integer count = push_list(p);
     at offset = reserve(p, sizeof(struct descriptors) +
                                (size_t)count * sizeof(struct descriptor));
     struct descriptors *fds = at_offset(p, offset);
     fds->count = (uint32_t)count;
     for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(p->L, arg, i + 1);
+        lua_geti(p->L, here(p), i + 1);
         lua_getfield(p->L, -1, "target");
         fds->fd[i] = (struct descriptor){
             -1, (int32_t)userns_check_integer(p->L, lua_gettop(p->L), 0,

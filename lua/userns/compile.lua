@@ -23,7 +23,8 @@ local context = {}
 context.__index = context
 
 function context:add(step)
-  self.steps[#self.steps + 1] = step
+  local steps <const> = self.steps
+  steps[#steps + 1] = step
 end
 
 --- A step for when everything has been put in place.
@@ -159,7 +160,8 @@ local function id_problems(d, process, identity)
   for _, kind in ipairs { "uid", "gid" } do
     check(kind, identity[kind].program, "process.%s", kind)
   end
-  for i, mount in ipairs(d.mounts) do
+  for i = 1, #d.mounts do
+    local mount <const> = d.mounts[i]
     if mount.uid or mount.gid then
       check("uid", mount.uid, "mounts[%d].uid", i)
       check("gid", mount.gid, "mounts[%d].gid", i)
@@ -246,8 +248,8 @@ function compile.draft(d, process, host, what, waits)
   }, context)
   judge_facts(c)
   lay_out(c)
-  for _, s in ipairs(stages) do
-    s.emit(c)
+  for i = 1, #stages do
+    stages[i].emit(c)
   end
   judge_degraded(c)
   return plan.new(c.steps, c.degraded, owner_outside(identity, host)), c.refusals

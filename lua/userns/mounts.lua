@@ -69,7 +69,8 @@ local OPTIONS <const> = { "size", "nr_inodes", "subset", "hidepid", "ptmxmode", 
 --- "name=value" for each option that has a value.
 local function fs_options(values)
   local list <const> = {}
-  for _, name in ipairs(OPTIONS) do
+  for i = 1, #OPTIONS do
+    local name <const> = OPTIONS[i]
     if values[name] ~= nil then
       list[#list + 1] = name .. "=" .. values[name]
     end

@@ -5,7 +5,6 @@
 local network = require "userns.network"
 local schema = require "userns.schema"
 local seccomp = require "userns.seccomp"
-local types = require "userns.types"
 
 local rules = {}
 
@@ -373,12 +372,14 @@ for _, need in ipairs(NEEDS) do
   end
 end
 
+local ENVIRONMENT_MAX <const> = 6 << 20
+
 rules.process = {
   {
     reads = { "terminal", "stdin", "stdout", "stderr", "input" },
     check = function(process, report)
-      for _, field in ipairs { "stdin", "stdout", "stderr", "input" } do
-        if process.terminal and process[field] ~= nil then
+      for _, field in ipairs(process.terminal and { "stdin", "stdout", "stderr", "input" } or {}) do
+        if process[field] ~= nil then
           report(field, "excludes terminal")
         end
       end
@@ -399,7 +400,7 @@ rules.process = {
       for name, value in next, process.env or {} do
         length = length + #name + #value + 2
       end
-      if length > types.to_bytes("6M") then
+      if length > ENVIRONMENT_MAX then
         report("env", "is larger than any kernel takes (6 MiB)", "args_too_long")
       end
     end,

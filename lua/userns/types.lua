@@ -297,7 +297,8 @@ end
 --- The members of a set in the order of a list that has them all.
 function types.listed(set, order)
   local list <const> = {}
-  for _, name in ipairs(next(set) and order or {}) do
+  for i = 1, next(set) and #order or 0 do
+    local name <const> = order[i]
     list[#list + 1] = set[name] and name or nil
   end
   return list
@@ -433,7 +434,8 @@ function types.record(fields, name, array)
         return false
       end
       local ok = check_known(value, fields, report, path, known)
-      for _, field in ipairs(fields) do
+      for i = 1, #fields do
+        local field <const> = fields[i]
         if value[field.name] ~= nil then
           ok = field.type.check(value[field.name], report, member(path, field.name)) and ok
         elseif field.required then
