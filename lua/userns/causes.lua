@@ -15,7 +15,8 @@
 -- nothing else is left.
 local SUBJECTS <const> = {
   "filters", "proc", "clone", "setns", "idmap", "idtools", "identity", "confinement", "settings", "cgroup", "network",
-  "lifetime", "program", "power", "paths", "mounts", "filesystems", "overlay", "root", "leftover",
+  "lifetime", "arguments", "program", "power", "paths", "mounts", "changes", "shifts", "filesystems", "overlay", "root",
+  "leftover",
 }
 
 local function set_of(words)

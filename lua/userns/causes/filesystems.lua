@@ -29,12 +29,10 @@ local VIEWS <const> = {
 -- For them too, each since some version: overlay since 5.11, binfmt_misc since 6.7.
 local FOR_USERS <const> = set_of("tmpfs ramfs proc sysfs devpts mqueue cgroup cgroup2 fuse")
 
-local function made(case)
-  return tried.of(case)
-end
+local made <const> = tried.of
 
 local function is_new(case)
-  return made(case).kind == "new"
+  return tried.is_kind(case, "new")
 end
 
 local function type_of(case)

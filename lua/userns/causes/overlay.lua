@@ -1,4 +1,5 @@
 -- Why directories are not stacked: what overlayfs asks of its layers.
+local layers = require "userns.evidence.layers"
 local tried = require "userns.evidence.tried"
 
 local OVERLAYS <const> = "mount overlay root_overlay fsconfig"
@@ -9,53 +10,6 @@ local function quote(path)
   return "'" .. path .. "'"
 end
 
---- The path that a step has opened into a slot.
-local function opened(case, slot)
-  for _, step in ipairs(case.plan) do
-    if step.op == "open" and step.slot == slot then
-      return step.path
-    end
-  end
-end
-
-local function split_layers(text)
-  local list <const> = {}
-  for path in (text or ""):gsub("\\:", "\0"):gmatch("[^:]+") do
-    list[#list + 1] = (path:gsub("%z", ":"))
-  end
-  return list
-end
-
-local function of_step(case)
-  local step <const>, lower <const> = case.step, {}
-  for i, slot in ipairs(step.lower or {}) do
-    lower[i] = opened(case, slot)
-  end
-  local upper <const>, work <const> = step.upper, step.work
-  return { lower = lower, upper = upper and opened(case, upper), work = work and opened(case, work) }
-end
-
-local function of_options(options)
-  local given <const> = {}
-  for _, option in ipairs(options or {}) do
-    local key <const>, value <const> = option:match("^([^=]*)=(.*)$")
-    if key then
-      given[key] = value
-    end
-  end
-  return { lower = split_layers(given.lowerdir), upper = given.upperdir, work = given.workdir, given = given }
-end
-
---- The layers' paths; nil for what is no overlay, or whose layers are not known.
-local function layers(case)
-  if case.layers == nil then
-    local made <const> = tried.of(case)
-    local known <const> = made.type == "overlay" and case.err.op ~= "fsconfig"
-    case.layers = known and (case.step.lower and of_step(case) or of_options(made.options)) or false
-  end
-  return case.layers or nil
-end
-
 local function is_overlay(case)
   return tried.of(case).type == "overlay"
 end
@@ -63,85 +17,6 @@ end
 local function says(case, pattern)
   local words <const> = is_overlay(case) and tried.complaint(case)
   return words and words:find(pattern) ~= nil or false
-end
-
---- Upper, work and the lower ones, with what each is.
-local function each(case)
-  local l <const> = layers(case) or { lower = {} }
-  local list <const> = {}
-  list[#list + 1] = l.upper and { role = "upper", path = l.upper }
-  list[#list + 1] = l.work and { role = "work", path = l.work }
-  for _, path in ipairs(l.lower) do
-    list[#list + 1] = { role = "lower", path = path }
-  end
-  return list
-end
-
-local function first(case, wrong)
-  for _, layer in ipairs(each(case)) do
-    if wrong(layer.path, layer.role) then
-      return layer.path, layer.role
-    end
-  end
-end
-
-local function missing(case)
-  return first(case, function(path)
-    return case.evidence:stat(path) == nil
-  end)
-end
-
-local function looping(case)
-  return (first(case, function(path)
-    local found <const> = case.evidence:obstacle(path)
-    return found ~= nil and found.code == "ELOOP"
-  end))
-end
-
-local function no_directory(case)
-  return first(case, function(path)
-    local st <const> = case.evidence:stat(path)
-    return st ~= nil and st.type ~= "directory"
-  end)
-end
-
-local function is_same(a, b)
-  return a.device == b.device and a.inode == b.inode
-end
-
---- Whether a directory is another or lies below it, by whatever names they go.
-local function lies_within(case, inner, outer)
-  local path, st = inner, case.evidence:stat(inner)
-  local goal <const> = case.evidence:stat(outer)
-  while st and goal and not is_same(st, goal) do
-    path = path .. "/.."
-    local up <const> = case.evidence:stat(path)
-    st = up and not is_same(up, st) and up or nil
-  end
-  return st ~= nil and goal ~= nil
-end
-
---- Layers that the kernel does not stack on each other, by what it says: the first
---- lies in the second. Upper and work are EINVAL; a lower layer in any other is
---- ELOOP; an upper one in a lower one is no matter.
-local CONFLICTS <const> = {
-  EINVAL = function(inner, outer)
-    return inner.role ~= "lower" and outer.role ~= "lower"
-  end,
-  ELOOP = function(inner)
-    return inner.role == "lower"
-  end,
-}
-
-local function overlapping(case)
-  local list <const>, conflict <const> = each(case), CONFLICTS[case.err.code]
-  for i, inner in ipairs(list) do
-    for j, outer in ipairs(list) do
-      if i ~= j and conflict(inner, outer) and lies_within(case, inner.path, outer.path) then
-        return inner.path, outer.path
-      end
-    end
-  end
 end
 
 local function mount_id(case, path)
@@ -156,49 +31,6 @@ local UNFIT <const> = { overlay = true, proc = true, sysfs = true, cgroup = true
 local function type_of(case, path)
   local fs <const> = path and case.evidence:statfs(path)
   return fs and fs.type, fs and fs.flags
-end
-
---- How many overlays lie under a path.
-local function depth(case, path, seen)
-  local mount <const> = case.evidence:mount_holding(path)
-  if not mount or mount.type ~= "overlay" or seen > 3 then
-    return 0
-  end
-  local below = 0
-  for _, lower in ipairs(of_options(mount.super_options).lower) do
-    below = math.max(below, depth(case, lower, seen + 1))
-  end
-  return below + 1
-end
-
-local function uncovering(case)
-  if not tried.is_nested(case) then
-    return nil
-  end
-  local path <const> = first(case, function(layer)
-    return #(case.evidence:mounts_below(layer) or {}) > 0
-  end)
-  return path
-end
-
---- The layer that lies on a mount which is none of this mount namespace's.
-local function outside(case)
-  return first(case, function(layer)
-    return case.evidence:mount_of(layer) ~= nil and case.evidence:mount_holding(layer) == nil
-  end)
-end
-
---- Upper or work, where the caller may not write it.
-local function unwritable(case)
-  return (first(case, function(layer, role)
-    return role ~= "lower" and not case.evidence:may(layer, "write")
-  end))
-end
-
---- Whether the work directory is that of an overlay that was never to be used again.
-local function is_spent(case)
-  local l <const> = layers(case)
-  return l ~= nil and l.work ~= nil and case.evidence:stat(l.work .. "/work/incompat") ~= nil
 end
 
 -- Options that exclude each other where both are given.
@@ -243,11 +75,11 @@ return {
   {
     cause = "not_found", ops = "mount", codes = "ENOENT",
     test = function(case)
-      return is_overlay(case) and missing(case) ~= nil
+      return is_overlay(case) and layers.missing(case) ~= nil
     end,
     about = "a layer does not exist",
     why = function(case)
-      local path <const>, role <const> = missing(case)
+      local path <const>, role <const> = layers.missing(case)
       return ("%s, the %s directory, does not exist"):format(quote(path), role)
     end,
     hint = "create it, or correct the path",
@@ -255,11 +87,11 @@ return {
   {
     cause = "not_directory", ops = OVERLAYS, codes = "ENOTDIR EINVAL",
     test = function(case)
-      return is_overlay(case) and no_directory(case) ~= nil
+      return is_overlay(case) and layers.no_directory(case) ~= nil
     end,
     about = "a layer is no directory",
     why = function(case)
-      local path <const>, role <const> = no_directory(case)
+      local path <const>, role <const> = layers.no_directory(case)
       return ("%s, as %s, is no directory"):format(quote(path), role)
     end,
     hint = "layers are directories",
@@ -267,11 +99,11 @@ return {
   {
     cause = "too_many_layers", ops = OVERLAYS, codes = "EINVAL E2BIG",
     test = function(case)
-      return says(case, "too many lower") or #((layers(case) or { lower = {} }).lower) > MOST
+      return says(case, "too many lower") or #((layers.of(case) or { lower = {} }).lower) > MOST
     end,
     about = "there are more than 500 lower layers",
     why = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       return ("overlayfs takes %d lower layers%s"):format(MOST, l and (", and there are %d"):format(#l.lower) or "")
     end,
     hint = "merge some of them into one",
@@ -288,7 +120,7 @@ return {
   {
     cause = "no_workdir", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       local alone <const> = l ~= nil and l.upper ~= nil and l.work == nil and not case.step.scratch
       return alone or says(case, "missing 'workdir'")
     end,
@@ -297,7 +129,7 @@ return {
   {
     cause = "no_lowerdir", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       return says(case, "missing 'lowerdir'") or l ~= nil and case.arguments ~= nil and #l.lower == 0
     end,
     why = "there is nothing to stack on: no lower directory", hint = "give lowerdir",
@@ -305,7 +137,7 @@ return {
   {
     cause = "one_layer", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       local alone <const> = l ~= nil and #l.lower == 1 and l.upper == nil and not case.step.scratch
       return alone or says(case, "at least 2 lowerdir")
     end,
@@ -314,7 +146,7 @@ return {
   {
     cause = "upper_unsupported", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       local type <const> = type_of(case, l and l.upper)
       if says(case, "as upperdir") then
         return true
@@ -325,7 +157,7 @@ return {
     end,
     about = "the file system of `upper` cannot be written to as a layer",
     why = function(case)
-      local upper <const> = (layers(case) or {}).upper
+      local upper <const> = (layers.of(case) or {}).upper
       local type <const> = type_of(case, upper)
       return type and ("%s lies on %s, which cannot be an upper layer"):format(quote(upper), type)
         or "the upper directory lies on a file system that cannot be an upper layer"
@@ -335,26 +167,26 @@ return {
   {
     cause = "upper_read_only", ops = OVERLAYS, codes = "EROFS EINVAL",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       local _, flags <const> = type_of(case, l and l.upper)
       return flags ~= nil and flags.ro == true
     end,
     about = "the file system of `upper` is read-only",
     why = function(case)
-      return ("%s lies on a mount that is read-only"):format(quote(layers(case).upper))
+      return ("%s lies on a mount that is read-only"):format(quote(layers.of(case).upper))
     end,
     hint = "take a directory that can be written to, or none: an overlay without upper is read-only",
   },
   {
     cause = "work_elsewhere", ops = OVERLAYS, codes = "EINVAL EXDEV",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       local upper <const>, work <const> = mount_id(case, l and l.upper), mount_id(case, l and l.work)
       return says(case, "under the same mount") or upper ~= nil and work ~= nil and upper ~= work
     end,
     about = "`upper` and `work` lie on two mounts",
     why = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       return l and ("%s and %s lie on two mounts"):format(quote(l.upper), quote(l.work))
         or "upper and work lie on two mounts"
     end,
@@ -363,12 +195,12 @@ return {
   {
     cause = "symlink_loop", ops = "mount", codes = "ELOOP",
     test = function(case)
-      return is_overlay(case) and looping(case) ~= nil
+      return is_overlay(case) and layers.looping(case) ~= nil
     end,
     about = "a layer is a symbolic link that leads back to itself",
     why = function(case)
       return ("%s is a symbolic link that leads back to itself, or to one that may not be followed"):format(
-        quote(looping(case)))
+        quote(layers.looping(case)))
     end,
     hint = "name the directory without the link",
   },
@@ -378,20 +210,20 @@ return {
       if not is_overlay(case) then
         return false
       end
-      if says(case, "separate subtrees") or overlapping(case) ~= nil then
+      if says(case, "separate subtrees") or layers.overlapping(case) ~= nil then
         return true
       end
       return case.err.code == "ELOOP" and (not case.evidence:is_traced() or nil)
     end,
     about = "a lower layer lies in another, or upper and work in each other, or one is given twice",
     why = function(case)
-      local inner <const>, outer <const> = overlapping(case)
+      local inner <const>, outer <const> = layers.overlapping(case)
       if not inner then
         return "one layer lies in another"
       elseif inner == outer then
         return ("%s is given twice"):format(quote(inner))
       end
-      local is_one <const> = is_same(case.evidence:stat(inner), case.evidence:stat(outer))
+      local is_one <const> = layers.is_same(case.evidence:stat(inner), case.evidence:stat(outer))
       return (is_one and "%s and %s are one directory" or "%s lies in %s, another layer"):format(
         quote(inner), quote(outer))
     end,
@@ -430,13 +262,13 @@ return {
   {
     cause = "layer_unsupported", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
-      return first(case, function(layer)
+      return layers.first(case, function(layer)
         return type_of(case, layer) == "proc"
       end) ~= nil
     end,
     about = "nothing is stacked on proc",
     why = function(case)
-      local path <const> = first(case, function(layer)
+      local path <const> = layers.first(case, function(layer)
         return type_of(case, layer) == "proc"
       end)
       return ("%s lies on proc, which nothing is stacked on"):format(quote(path))
@@ -449,19 +281,19 @@ return {
       if says(case, "stacking depth") then
         return true
       end
-      local path <const> = first(case, function(layer)
+      local path <const> = layers.first(case, function(layer)
         return type_of(case, layer) == "overlay"
       end)
       if not path then
         return false
       end
-      return first(case, function(layer)
-        return depth(case, layer, 0) > 1
+      return layers.first(case, function(layer)
+        return layers.depth(case, layer, 0) > 1
       end) ~= nil or nil
     end,
     about = "overlays are stacked on overlays twice at most",
     why = function(case)
-      local path <const> = first(case, function(layer)
+      local path <const> = layers.first(case, function(layer)
         return type_of(case, layer) == "overlay"
       end)
       return ("%s is on an overlay of overlays already, and the kernel stacks two"):format(quote(path or "a layer"))
@@ -471,11 +303,11 @@ return {
   {
     cause = "locked_children", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
-      return is_overlay(case) and uncovering(case) ~= nil
+      return is_overlay(case) and layers.uncovering(case) ~= nil
     end,
     about = "a layer has mounts below it, which a new user namespace may not uncover",
     why = function(case)
-      local path <const> = uncovering(case)
+      local path <const> = layers.uncovering(case)
       return ("%s has mounts below it, which a user namespace may not uncover: %s"):format(quote(path),
         case.evidence:mounts_below(path)[1].target)
     end,
@@ -507,15 +339,15 @@ return {
   {
     cause = "no_access", ops = OVERLAYS, codes = "EACCES EPERM",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       if not l or not l.upper then
         return false
       end
-      return unwritable(case) ~= nil or nil
+      return layers.unwritable(case) ~= nil or nil
     end,
     about = "upper or work may not be written by who stacks the layers",
     why = function(case)
-      local path <const> = unwritable(case)
+      local path <const> = layers.unwritable(case)
       return (path and quote(path) or "upper or work") .. " may not be written by who stacks the layers"
     end,
     hint = "let them belong to who starts the container",
@@ -523,7 +355,7 @@ return {
   {
     cause = "needs_userxattr", ops = OVERLAYS, codes = "EPERM",
     test = function(case)
-      local given <const> = (layers(case) or {}).given or {}
+      local given <const> = (layers.of(case) or {}).given or {}
       return (given.metacopy or given.redirect_dir or given.verity or given.nfs_export) ~= nil
         and tried.is_nested(case)
     end,
@@ -544,17 +376,17 @@ return {
   {
     cause = "work_not_empty", ops = OVERLAYS, codes = "EINVAL",
     test = function(case)
-      local l <const> = layers(case)
+      local l <const> = layers.of(case)
       if not l or not l.work then
         return false
       end
-      return is_spent(case) or nil
+      return layers.is_spent(case) or nil
     end,
     about = "the work directory cannot be made ready",
     why = function(case)
-      return (is_spent(case) and "the work directory %s is of a volatile overlay, after which it is not used again"
-        or "the work directory %s cannot be made ready: it is not empty, or its file system has no such attributes")
-        :format(quote(layers(case).work))
+      return ("the work directory %s %s"):format(quote(layers.of(case).work),
+        layers.is_spent(case) and "is of a volatile overlay, after which it is not used again"
+          or "cannot be made ready: it is not empty, or its file system has no such attributes")
     end,
     hint = "take an empty one, writable by who starts the container",
   },
@@ -564,11 +396,11 @@ return {
       if not is_overlay(case) then
         return false
       end
-      return outside(case) ~= nil or nil
+      return layers.outside(case) ~= nil or nil
     end,
     about = "a layer lies on a file system that cannot be stacked, or on a mount of another namespace",
     why = function(case)
-      local layer <const> = outside(case)
+      local layer <const> = layers.outside(case)
       return layer and ("%s lies on a mount of another namespace"):format(quote(layer))
         or "a layer lies on a file system that cannot be stacked, or on a mount of another namespace"
     end,

@@ -1,5 +1,17 @@
--- Rows that two subjects have, each with operations, codes and a test of its own.
+-- What two subjects have: rows, each with operations, codes and a test of its own,
+-- and words.
 local shared = {}
+
+--- Where mounts are, the first three of many.
+---@param mounts { target: string }[]
+---@return string words
+function shared.mounts(mounts)
+  local list <const> = {}
+  for i, mount in ipairs(mounts) do
+    list[i] = i <= 3 and mount.target or nil
+  end
+  return table.concat(list, ", ") .. (#mounts > 3 and (" and %d more"):format(#mounts - 3) or "")
+end
 
 --- The namespace above has not got an id that was to be mapped.
 ---@param row table ops, codes, syscalls, test

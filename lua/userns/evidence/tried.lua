@@ -213,6 +213,22 @@ function tried.of(case)
   return case.tried
 end
 
+--- Whether what was tried is of a kind.
+---@param case userns.Case
+---@param kind string
+---@return boolean
+function tried.is_kind(case, kind)
+  return tried.of(case).kind == kind
+end
+
+--- The mounts below what was to be copied or moved.
+---@param case userns.Case
+---@return userns.Mount[]
+function tried.below(case)
+  local source <const> = tried.of(case).source
+  return source and case.evidence:mounts_below(source) or {}
+end
+
 --- Whether a file is the root of a mount; raises where that cannot be looked at.
 ---@param case userns.Case
 ---@param file any a path, or what is open
@@ -223,6 +239,29 @@ function tried.is_mount(case, file)
   end
   local on <const> = case.evidence:mount_of(file) or error "no telling what it is on"
   return on.root
+end
+
+--- Whether a mount, or its file system, is to become read-only.
+---@param case userns.Case
+---@return boolean
+function tried.asks_readonly(case)
+  local a <const> = tried.of(case)
+  for _, word in ipairs(case.step.attrs or a.options or {}) do
+    if word == "readonly" or word == "ro" then
+      return true
+    end
+  end
+  local flags <const> = a.flags or a.set or {}
+  return flags.readonly or flags.ro or false
+end
+
+--- Whether it is about a hierarchy of cgroups, of version 1, as a whole.
+---@param case userns.Case
+---@return boolean
+function tried.is_hierarchy(case)
+  local a <const> = tried.of(case)
+  local mount <const> = a.kind == "reconfigure" and case.evidence:mount_at(a.target)
+  return (a.kind == "new" and a.type or mount and mount.type) == "cgroup"
 end
 
 --- Whether a new file system is one on a block device, which is found by its path.
