@@ -93,6 +93,7 @@ static void refuse(struct packer *p, const char *why)
     luaL_error(p->L, "%s: %s", lua_tostring(p->L, -1), why);
 }
 
+/* Pushes the next operand, a list, and tells its length. */
 static lua_Integer push_list(struct packer *p)
 {
     if (!push(p))
@@ -467,6 +468,9 @@ static void pack_step(struct packer *p, at steps, uint32_t i)
     s.step = (struct step){(uint16_t)op, ops[op].side, i + 1};
     p->operand = 0;
     pack_operands(p, &s);
+    /* a kind of operand that `ops` does not name would shift the others */
+    if ((size_t)p->operand != lua_rawlen(p->L, OPERANDS))
+        luaL_error(p->L, "step '%s' has operands without a name", ops[op].name);
     lua_settop(p->L, PROGRAM);
     count_room(p, &s);
     ((union any_step *)at_offset(p, steps))[i] = s;

@@ -94,7 +94,7 @@ function lookup.readonly_targets(d)
     if sealed and mount.type ~= "remount"
       and (MAKES[mount.type] or is_missing(d, around, index_of(d.mounts, around), mount.target)) then
       problems[#problems + 1] = {
-        field = ("mounts[%d].target"):format(i),
+        field = d.places[i].field .. ".target",
         message = ("nothing can be made below '%s', which is read-only"):format(around.target),
       }
     end

@@ -48,8 +48,10 @@ end
 ---@field env string[] NAME=value, sorted
 ---@field process table the process spec
 ---@field first table<string, string> the variables it started from
+---@field private key string? once somebody has asked for it
 
-local function key_of(process, what)
+local function key_of(what)
+  local process <const> = what.process
   local parts <const> = {
     #what.argv, #what.env, #process.groups, process.cwd, process.umask, tostring(process.uid), tostring(process.gid),
     stdio.source_words(process.stdin), stdio.source_words(process.stdout), stdio.source_words(process.stderr),
@@ -97,7 +99,7 @@ end
 ---@param what userns.Program
 ---@return string key
 function program.key(what)
-  what.key = what.key or key_of(what.process, what)
+  what.key = what.key or key_of(what)
   return what.key
 end
 

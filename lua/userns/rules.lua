@@ -372,6 +372,7 @@ for _, need in ipairs(NEEDS) do
   end
 end
 
+-- What execve(2) takes at most, however large the stack may be.
 local ENVIRONMENT_MAX <const> = 6 << 20
 
 rules.process = {
